@@ -1,0 +1,1 @@
+"""One tiny network, and the truth about its learning rate."""

@@ -1,0 +1,78 @@
+"""Activation functions of the hidden units: one enum, and one table with each member's function and slope."""
+
+import math
+from collections.abc import Callable
+from enum import Enum
+
+import numpy as np
+from numpy.typing import NDArray
+
+LEAKY_SLOPE = 0.01
+"""Slope of leaky_relu for negative sums; 0.01 is the value of its first description (Maas et al., 2013)."""
+
+
+class Activation(Enum):
+    """What a hidden unit does with its weighted sum z."""
+
+    relu = "relu"
+    leaky_relu = "leaky_relu"
+    tanh = "tanh"
+    sigmoid = "sigmoid"
+    identity = "identity"
+
+    @property
+    def evaluate(self) -> Callable[[float], tuple[float, float]]:
+        """Return the scalar function z -> (output, slope), the only definition both trainers use."""
+        return TABLE[self]
+
+    def outputs(self, z: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the output for each element of `z`, equal in every bit to the scalar function's."""
+        return np.frompyfunc(lambda value: self.evaluate(float(value))[0], 1, 1)(z).astype(np.float64)
+
+
+def relu(z: float) -> tuple[float, float]:
+    """Return max(0, z) and its slope, which is 0 at the kink as in the article."""
+    return (z, 1.0) if z > 0.0 else (0.0, 0.0)
+
+
+def leaky_relu(z: float) -> tuple[float, float]:
+    """Return z above zero, LEAKY_SLOPE * z below."""
+    return (z, 1.0) if z > 0.0 else (LEAKY_SLOPE * z, LEAKY_SLOPE)
+
+
+def tanh(z: float) -> tuple[float, float]:
+    """Return the hyperbolic tangent and its slope 1 - tanh(z)^2."""
+    output = math.tanh(z)
+    return output, 1.0 - output * output
+
+
+def sigmoid(z: float) -> tuple[float, float]:
+    """Return 1 / (1 + e^-z), written so that the exponential never overflows, and its slope."""
+    if z >= 0.0:
+        output = 1.0 / (1.0 + math.exp(-z))
+    else:
+        growth = math.exp(z)
+        output = growth / (1.0 + growth)
+    return output, output * (1.0 - output)
+
+
+def identity(z: float) -> tuple[float, float]:
+    """Return z: the network becomes a linear one."""
+    return z, 1.0
+
+
+TABLE: dict[Activation, Callable[[float], tuple[float, float]]] = {
+    Activation.relu: relu,
+    Activation.leaky_relu: leaky_relu,
+    Activation.tanh: tanh,
+    Activation.sigmoid: sigmoid,
+    Activation.identity: identity,
+}
+
+
+def step(z: float, *, threshold: float = 0.0) -> float:
+    """Return 1 if z exceeds the threshold, else 0: the article's first activation.
+
+    Its slope is 0 wherever it has one, so gradient descent cannot train through it and it is no `Activation`.
+    """
+    return 1.0 if z > threshold else 0.0

@@ -1,0 +1,126 @@
+"""How a training ended, decided from the state it ended in; every outcome is a result, none is an error."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+from numpy.typing import NDArray
+
+COLLAPSED_SPREAD = 1e-3
+"""Score points. Predictions closer together than this are one prediction: scores are whole points."""
+
+CONVERGED_SHARE = 1e-4
+"""Share of the target's variance. A fit this good explains 99.99 % of it, whatever the loss still does."""
+
+OSCILLATION_WINDOW = 100
+OSCILLATION_RISES = 10
+"""Epochs. Rounding makes a settled loss rise now and then; a tenth of the window is more than rounding does."""
+
+OSCILLATION_SWING = 0.01
+"""Relative. The largest avg_loss of the window must exceed the smallest by this share to count as oscillation."""
+
+STATIONARY_WINDOW = 0.1
+STATIONARY_CHANGE = 1e-3
+"""Less than 0.1 % change of avg_loss over the last tenth of the epochs: it no longer moves."""
+
+FIT_SHARE = 0.01
+"""A stationary network that beats the mean by less than 1 % of the variance has learned nothing: it is stuck."""
+
+
+class Outcome(Enum):
+    """How a training ended. The order is the order of the rules: the first that applies decides."""
+
+    diverged = "diverged"
+    collapsed = "collapsed"
+    converged = "converged"
+    oscillating = "oscillating"
+    stuck = "stuck"
+    slow = "slow"
+
+    @property
+    def sentence(self) -> str:
+        """Say what the outcome means, in words for people."""
+        return SENTENCES[self]
+
+
+SENTENCES: dict[Outcome, str] = {
+    Outcome.diverged: "a loss or a weight grew beyond what a double can hold",
+    Outcome.collapsed: "the network predicts the same score for every student",
+    Outcome.converged: "the network fits its training rows and has stopped moving, or fits them almost exactly",
+    Outcome.oscillating: "the loss keeps rising and falling without settling",
+    Outcome.stuck: "the loss no longer moves, and the fit is no better than the mean score",
+    Outcome.slow: "the loss was still falling when the epochs ran out",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndState:
+    """What an outcome is decided from; losses in score points squared, predictions in score points.
+
+    `late_rises`, `late_min` and `late_max` describe avg_loss in the last OSCILLATION_WINDOW epochs;
+    `tenth_avg_loss` is avg_loss one tenth of the epochs before the last.
+    """
+
+    finite: bool
+    prediction_spread: float
+    train_mse: float
+    target_variance: float
+    target_spread: float
+    late_rises: int
+    late_min: float
+    late_max: float
+    tenth_avg_loss: float
+    last_avg_loss: float
+
+
+def end_state(
+    avg_loss: NDArray[np.float64],
+    predictions: NDArray[np.float64],
+    targets: NDArray[np.float64],
+    *,
+    train_mse: float,
+    finite: bool,
+) -> EndState:
+    """Summarise a training's end.
+
+    Args:
+        avg_loss: (epochs,) avg_loss of every epoch, score points squared.
+        predictions: (n,) final predictions on the training rows, score points.
+        targets: (n,) scores of the training rows.
+        train_mse: mean squared error at the final weights.
+        finite: whether every avg_loss and every weight stayed finite.
+    """
+    late = avg_loss[-OSCILLATION_WINDOW:]
+    tenth = max(1, int(len(avg_loss) * STATIONARY_WINDOW))
+    return EndState(
+        finite=finite,
+        prediction_spread=float(np.ptp(predictions)) if finite else float("nan"),
+        train_mse=train_mse,
+        target_variance=float(np.var(targets)),
+        target_spread=float(np.ptp(targets)),
+        late_rises=int(np.count_nonzero(late[1:] > late[:-1])),
+        late_min=float(late.min()),
+        late_max=float(late.max()),
+        # A single epoch shows no change, which is no evidence that nothing changes.
+        tenth_avg_loss=float(avg_loss[-1 - tenth]) if len(avg_loss) > tenth else float("inf"),
+        last_avg_loss=float(avg_loss[-1]),
+    )
+
+
+def classify(state: EndState) -> Outcome:
+    """Return the outcome: the first rule that applies, in the order of `Outcome`."""
+    # Targets that do not differ are rightly predicted by one number: that is a fit, not a collapse, and its
+    # yardstick is the spread that would count as none.
+    variance = max(state.target_variance, COLLAPSED_SPREAD**2)
+    if not state.finite:
+        return Outcome.diverged
+    if state.prediction_spread < COLLAPSED_SPREAD <= state.target_spread:
+        return Outcome.collapsed
+    if state.train_mse < CONVERGED_SHARE * variance:
+        return Outcome.converged
+    swings = state.late_max > (1 + OSCILLATION_SWING) * state.late_min
+    if state.late_rises >= OSCILLATION_RISES and swings:
+        return Outcome.oscillating
+    if abs(state.last_avg_loss - state.tenth_avg_loss) < STATIONARY_CHANGE * state.tenth_avg_loss:
+        return Outcome.converged if state.train_mse < (1 - FIT_SHARE) * variance else Outcome.stuck
+    return Outcome.slow

@@ -1,0 +1,104 @@
+"""What a training returns: its loss curves, where it ended, and how."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from student_score.errors import InputError
+from student_score.network import Parameters
+from student_score.outcome import EndState, Outcome, classify
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Trajectory:
+    """One training, from start to end. Losses are in score points squared, predictions in score points.
+
+    A training that diverges ends in its `diverged_epoch`; its curves stop there.
+
+    Attributes:
+        avg_loss: (epochs run,) the article's loss of every epoch, each row's error taken before its update.
+        recorded_epochs: (m,) the epochs, counted from 1, after which the mean squared errors were taken.
+        train_mse: (m,) mean squared error on the training rows at fixed weights.
+        test_mse: (m,) the same on the test rows; None without test rows.
+        start, final: the parameters before the first and after the last epoch, in the network's own units.
+        predictions: (n,) final predictions on the training rows.
+        dead_units: (hidden_size,) which units end with zero slope on every training row.
+        end: what the outcome was decided from.
+        collapse_epoch: first epoch in which no hidden unit was active on any row, or None.
+        diverged_epoch: first epoch after which a loss or a weight was not finite, or None.
+    """
+
+    avg_loss: NDArray[np.float64]
+    recorded_epochs: NDArray[np.int64]
+    train_mse: NDArray[np.float64]
+    test_mse: NDArray[np.float64] | None
+    start: Parameters
+    final: Parameters
+    predictions: NDArray[np.float64]
+    dead_units: NDArray[np.bool_]
+    end: EndState
+    collapse_epoch: int | None
+    diverged_epoch: int | None
+
+    @property
+    def outcome(self) -> Outcome:
+        """How the training ended."""
+        return classify(self.end)
+
+    @property
+    def first_rise(self) -> int | None:
+        """Return the first epoch whose avg_loss is above the epoch's before it, or None if it never rises."""
+        rises = np.flatnonzero(self.avg_loss[1:] > self.avg_loss[:-1])
+        return int(rises[0]) + 2 if len(rises) else None
+
+    def save(self, path: Path) -> None:
+        """Write everything but the outcome, which follows from it, to an .npz file."""
+        end = {f"end_{name}": value for name, value in vars(self.end).items()}
+        optional = {} if self.test_mse is None else {"test_mse": self.test_mse}
+        np.savez(
+            path,
+            avg_loss=self.avg_loss,
+            recorded_epochs=self.recorded_epochs,
+            train_mse=self.train_mse,
+            start=self.start.flat(),
+            final=self.final.flat(),
+            shape=np.array([self.start.n_features, self.start.hidden_size]),
+            predictions=self.predictions,
+            dead_units=self.dead_units,
+            collapse_epoch=np.array(self.collapse_epoch or 0),
+            diverged_epoch=np.array(self.diverged_epoch or 0),
+            **end,
+            **optional,
+        )
+
+    @classmethod
+    def load(cls, path: Path) -> "Trajectory":
+        """Read what `save` wrote, equal in every bit."""
+        try:
+            with np.load(path) as file:
+                values = dict(file)
+        except (OSError, ValueError, EOFError) as error:
+            raise InputError(f"{path} is not a recorded trajectory: {error}") from None
+        n_features, hidden_size = (int(size) for size in values["shape"])
+        return cls(
+            avg_loss=values["avg_loss"],
+            recorded_epochs=values["recorded_epochs"],
+            train_mse=values["train_mse"],
+            test_mse=values.get("test_mse"),
+            start=Parameters.from_flat(values["start"], n_features=n_features, hidden_size=hidden_size),
+            final=Parameters.from_flat(values["final"], n_features=n_features, hidden_size=hidden_size),
+            predictions=values["predictions"],
+            dead_units=values["dead_units"],
+            end=EndState(**{name: values[f"end_{name}"].item() for name in EndState.__dataclass_fields__}),
+            collapse_epoch=int(values["collapse_epoch"]) or None,
+            diverged_epoch=int(values["diverged_epoch"]) or None,
+        )
+
+
+def log_spaced_epochs(epochs: int, points: int) -> NDArray[np.int64]:
+    """Return at most `points` epochs, evenly spaced on a log axis, the first and the last among them."""
+    if points < 2:
+        raise InputError(f"curve points={points}: at least 2 are needed, for the first and the last epoch")
+    return np.unique(np.round(np.geomspace(1, epochs, min(points, epochs))).astype(np.int64))
