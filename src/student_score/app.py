@@ -1,0 +1,239 @@
+"""The commands: `student-score` trains one network or sweeps many, `student-score-ui` serves the MLflow UI."""
+
+import difflib
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import hydra
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from student_score.config import REPOSITORY, Config, flattened, plain, register, to_config
+from student_score.errors import InputError, TrackingError
+
+if TYPE_CHECKING:
+    from hydra.core.utils import JobReturn
+
+    from student_score.study import Judgement
+    from student_score.sweep import Sweep
+
+BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
+"""Exit codes."""
+
+
+class SweepFailed(Exception):
+    """Some jobs of a sweep failed; what failed has been said."""
+
+
+def main() -> NoReturn:
+    """Run the Hydra app; every failure ends in a sentence on stderr and an exit code."""
+    # Hydra formats errors its own way and exits with 1, unless told to raise them: then the sentences below apply.
+    traceback_wanted = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    register()
+    try:
+        hydra.main(version_base="1.3", config_path=str(REPOSITORY / "conf"), config_name="config")(run_job)()
+    except KeyboardInterrupt:
+        sys.exit(complain("interrupted; what was recorded so far stays", INTERRUPTED))
+    except Exception as error:
+        if traceback_wanted:
+            raise
+        sys.exit(explain(error))
+    sys.exit(0)
+
+
+def explain(error: Exception) -> int:
+    """Say in one or two sentences what went wrong, and return the exit code."""
+    if isinstance(error, SweepFailed):
+        return complain(str(error), FAILED)
+    if isinstance(error, InputError | TrackingError):
+        return complain(str(error), BAD_INPUT)
+    if isinstance(error, HydraException | OmegaConfBaseException):
+        return complain(composition_problem(error), BAD_INPUT)
+    return complain(
+        f"unexpected {type(error).__name__}: {error}. HYDRA_FULL_ERROR=1 shows where it happened.", FAILED
+    )
+
+
+def complain(sentence: str, code: int) -> int:
+    """Write one line to stderr and return the exit code."""
+    print(f"student-score: {sentence}", file=sys.stderr)
+    return code
+
+
+def composition_problem(error: Exception) -> str:
+    """Return Hydra's and OmegaConf's messages about a bad override as one sentence with what is allowed."""
+    parts = [first_line(error)]
+    if isinstance(error.__cause__, OmegaConfBaseException):
+        parts.append(first_line(error.__cause__))
+    text = ": ".join(dict.fromkeys(part.rstrip(".") for part in parts))
+    if options := re.search(r"Available options in '(\S+)':\n((?:\t.*\n?)+)", str(error)):
+        text += f"; {options[1]} can be {', '.join(o for o in options[2].split() if o != 'schema')}"
+    if unknown := re.search(r"Key '(\S+)' (?:is )?not in", str(error) + str(error.__cause__)):
+        text += f". {known_keys(unknown[1])}"
+    return text
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message, and the next where the first only announces it."""
+    lines = [line.strip() for line in str(error).strip().split("\n")]
+    return " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
+
+
+def known_keys(unknown: str) -> str:
+    """Return the configuration keys nearest to an unknown one, or all of them."""
+    keys = list(flattened(plain(Config())))
+    near = [key for key in keys if difflib.get_close_matches(unknown, [key, key.rsplit(".", 1)[-1]], cutoff=0.6)]
+    return f"Did you mean {' or '.join(near)}?" if near else f"The keys are {', '.join(keys)}."
+
+
+def run_job(composed: DictConfig) -> None:
+    """Do one job: a single training, one training of a sweep, or a study's table of trainings."""
+    from student_score.sweep import Membership
+
+    membership = Membership.current()
+    if membership is not None:
+        run_member(to_config(composed), membership)
+        return
+    try:
+        run_alone(to_config(composed))
+    except (InputError, TrackingError, OmegaConfBaseException) as error:
+        # Raised through Hydra, this would be preceded by a line of Hydra's own.
+        sys.exit(explain(error))
+
+
+def run_alone(config: Config) -> None:
+    """Train and print, then record; or run a study that keeps its trainings in one table."""
+    from student_score import run
+    from student_score.tracking import check_reachable
+
+    uri = config.tracking.store_uri
+    task = run.prepare(config)
+    check_reachable(uri)
+    if config.study is not None:
+        from student_score import study
+
+        if study.has_own_trainings(config.study):
+            store, run_id, table = study.record_trainings(config.study, config)
+            report_study(config.study, study.conclude(config.study, table, store=store, run_id=run_id))
+            return
+    result = run.execute(task)
+    print("\n".join(run.transcript(result)), flush=True)
+    from student_score.tracking import Store
+
+    store = Store(uri, config.tracking.experiment)
+    run_id = store.record(run.record(result))
+    print(f"\nRecorded as run {run_id} of experiment {config.tracking.experiment} in {uri}")
+
+
+def run_member(config: Config, membership: Any) -> None:
+    """Train one network of a sweep, record it under the parent run, print one line."""
+    from student_score import run
+    from student_score.tracking import open_store
+
+    result = run.execute(run.prepare(config))
+    store = open_store(config.tracking.store_uri, config.tracking.experiment)
+    record = run.record(result, swept=membership.swept, tags={"sweep_id": membership.sweep_id})
+    store.record(record, membership.parent_run_id)
+    trajectory = result.trajectory
+    print(f"{record.name}: {trajectory.outcome.name}, avg_loss {trajectory.avg_loss[-1]:.4g}", flush=True)
+
+
+def run_sweep(
+    jobs: Sequence[Sequence[str]],
+    compose: Callable[[Sequence[str]], Any],
+    launch: Callable[[], Sequence["JobReturn"]],
+) -> Sequence["JobReturn"]:
+    """Run a sweep's jobs under one parent run, print and record the summary, judge the study it belongs to.
+
+    Raises:
+        InputError: before anything ran, naming every job that cannot.
+        SweepFailed: after everything ran, naming every job that failed.
+    """
+    from student_score import sweep
+
+    opened = sweep.open_sweep(jobs, compose)
+    with sweep.running(opened):
+        returns = launch()
+        failures = sweep.failures(jobs, returns)
+        opened.close(failures)
+    report_sweep(opened)
+    if failures:
+        listed = "; ".join(f"{' '.join(job)}: {error}" for job, error in failures)
+        raise SweepFailed(f"{len(failures)} of {len(jobs)} jobs failed: {listed}")
+    if opened.config.study is not None:
+        from student_score import study
+
+        runs = opened.store.children(opened.membership.parent_run_id)
+        judgements = study.conclude(
+            opened.config.study, runs, store=opened.store, run_id=opened.membership.parent_run_id
+        )
+        for line in study.load(opened.config.study).report(runs):
+            print(line)
+        report_study(opened.config.study, judgements)
+    return returns
+
+
+def report_sweep(opened: "Sweep") -> None:
+    """Print a row for each run of a sweep, and where they are recorded."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from student_score.run import described_number
+
+    table = opened.table()
+    columns = [*opened.membership.swept, "outcome", "avg_loss", "train_mse", "baseline/linear/train_mse"]
+    shown = Table(*(column.rsplit(".", 1)[-1] for column in columns), title=f"{len(table)} runs")
+    for row in table.to_dict("records"):
+        shown.add_row(*(described_number(row[column]) for column in columns))
+    print()
+    Console(width=None if sys.stdout.isatty() else 120).print(shown)
+    counts = ", ".join(f"{count} {name}" for name, count in table["outcome"].value_counts().items())
+    print(f"{counts}. Recorded under run {opened.membership.parent_run_id} in {opened.store.uri}", flush=True)
+
+
+def report_study(name: str, judgements: Sequence["Judgement"]) -> None:
+    """Print a study's verdicts with the numbers behind them."""
+    print(f"\nVerdicts of the study {name} (experiments/{name}/results):")
+    for item in judgements:
+        numbers = ", ".join(f"{key} {value}" for key, value in item.measured.items())
+        print(f"  {item.verdict.name.upper()}: {item.claim.sentence}\n      {numbers}")
+
+
+PORT = 5000
+
+
+def ui() -> NoReturn:
+    """Serve the MLflow UI of the recorded runs on loopback and print the link to their chart."""
+    import argparse
+
+    from student_score.config import TrackingConfig
+    from student_score.tracking import Store, server_command
+
+    parser = argparse.ArgumentParser(prog="student-score-ui", description=ui.__doc__)
+    parser.add_argument("--port", type=int, default=PORT)
+    parser.add_argument("--experiment", default=TrackingConfig().experiment, help="whose chart the link opens")
+    parser.add_argument("--link-only", action="store_true", help="print the link and do not serve")
+    arguments = parser.parse_args()
+    uri = TrackingConfig().store_uri
+    try:
+        store = Store(uri, arguments.experiment)
+    except (InputError, TrackingError) as error:
+        sys.exit(explain(error))
+    link = store.chart_link(f"http://127.0.0.1:{arguments.port}")
+    if uri.startswith("http"):
+        print(f"The runs are on a server of their own: {store.chart_link(uri.rstrip('/'))}")
+        sys.exit(0)
+    print(f"Chart of the runs: {link}", flush=True)
+    if arguments.link_only:
+        sys.exit(0)
+    command = server_command(uri, port=arguments.port)
+    os.execv(command[0], command)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""Tables in, figures out: the only module that imports matplotlib."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+
+from student_score.outcome import Outcome
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+OUTCOME_COLOURS: Mapping[Outcome, str] = {
+    # Okabe and Ito's palette, which most colour-blind readers can tell apart.
+    Outcome.converged: "#009E73",
+    Outcome.slow: "#0072B2",
+    Outcome.oscillating: "#CC79A7",
+    Outcome.stuck: "#999999",
+    Outcome.collapsed: "#D55E00",
+    Outcome.diverged: "#000000",
+}
+OUTCOME_MARKERS: Mapping[Outcome, str] = dict(zip(OUTCOME_COLOURS, "oDvsX^", strict=True))
+
+STYLE = {
+    "axes.grid": True,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlesize": 11,
+    "font.size": 10,
+    "grid.alpha": 0.3,
+    "legend.frameon": False,
+}
+
+Curve = tuple[NDArray[Any], NDArray[Any]]
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG without the date and version that would make two equal figures differ."""
+    figure.savefig(path, dpi=150, metadata={"Software": None})
+
+
+def canvas(columns: int) -> tuple[Figure, Sequence["Axes"]]:
+    """Return a figure with `columns` axes side by side, in the project's style."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(6.2 * columns, 4.4), layout="constrained")
+        axes = figure.subplots(1, columns, squeeze=False)[0]
+    return figure, list(axes)
+
+
+def loss_curves(
+    curves: Mapping[str, Curve], published: Mapping[str, Curve], levels: Mapping[str, float], *, title: str, path: Path
+) -> None:
+    """Draw avg_loss against epoch on log axes, published points on top, reference heights as dashed lines.
+
+    Args:
+        curves: label -> (epochs, avg_loss); the colours are given in this order.
+        published: label of a curve -> (epochs, avg_loss) as printed elsewhere.
+        levels: label -> height in score points squared.
+        title: says what was trained.
+        path: the PNG file.
+    """
+    figure, [axes] = canvas(1)
+    colours = mpl.colormaps["viridis"](np.linspace(0, 0.85, len(curves)))
+    for colour, (label, (epochs, losses)) in zip(colours, curves.items(), strict=True):
+        axes.plot(epochs, losses, color=colour, label=label)
+        if label in published:
+            axes.plot(*published[label], "o", ms=4, mfc="white", mec=colour)
+    handles, _ = axes.get_legend_handles_labels()
+    if published:
+        handles.append(Line2D([], [], ls="", marker="o", ms=4, mfc="white", mec="black", label="printed by the article"))
+    for label, height in levels.items():
+        handles.append(axes.axhline(height, color="black", lw=0.8, ls="--", label=label))
+    axes.set(xscale="log", yscale="log", xlabel="epoch", ylabel="avg_loss (score points squared)", title=title)
+    axes.legend(handles=handles, loc="lower left", fontsize=8)
+    save(figure, path)
+
+
+def plateau(
+    rates: NDArray[Any],
+    heights: NDArray[Any],
+    biases: Mapping[str, NDArray[Any]],
+    closed_rates: NDArray[Any],
+    closed_heights: NDArray[Any],
+    closed_biases: Mapping[str, NDArray[Any]],
+    *,
+    variance: float,
+    title: str,
+    path: Path,
+) -> None:
+    """Draw simulated heights and biases of a dead network as points on their closed forms, against the rate.
+
+    `biases` and `closed_biases` map a row order to values in score points at `rates` and `closed_rates`.
+    """
+    figure, [left, right] = canvas(2)
+    left.plot(closed_rates, closed_heights, color="black", lw=1, label="closed form 3 Var(y) / (1 + q + q²), q = 1 - rate")
+    left.plot(rates, heights, "o", ms=4, mfc="none", color="#D55E00", label="trained, six row orders on top of each other")
+    left.axhline(variance, color="black", lw=0.8, ls="--", label=f"variance of the scores, {variance:.4g}")
+    left.set(xlabel="learning rate", ylabel="avg_loss at the end (score points squared)", title=title)
+    left.legend(fontsize=8)
+    colours = mpl.colormaps["viridis"](np.linspace(0, 0.9, len(biases)))
+    for colour, order in zip(colours, biases, strict=True):
+        right.plot(closed_rates, closed_biases[order], color=colour, lw=1)
+        right.plot(rates, biases[order], "o", ms=4, color=colour, label=order)
+    right.set(xlabel="learning rate", ylabel="output bias b2 at the end (score points)", title="Where the bias settles depends on the row order")
+    right.legend(title="row order", fontsize=8, ncols=2)
+    save(figure, path)
+
+
+def sweep(table: "pd.DataFrame", swept: Sequence[str], path: Path) -> None:
+    """Draw train_mse against the first swept number, a marker a run, coloured by outcome; text is spread evenly.
+
+    Runs without a recorded loss, diverged before the first recorded epoch, are drawn on the upper edge.
+    """
+    key = next((key for key in swept if table[key].dtype.kind in "if"), None)
+    values = np.arange(len(table)) if key is None else table[key].to_numpy()
+    losses = table["train_mse"].to_numpy(dtype=float)
+    known = losses[np.isfinite(losses) & (losses > 0)]
+    edge = known.max() * 10 if len(known) else 1.0
+    figure, [axes] = canvas(1)
+    for outcome, colour in OUTCOME_COLOURS.items():
+        chosen = (table["outcome"] == outcome.name).to_numpy()
+        if chosen.any():
+            heights = np.where(np.isfinite(losses[chosen]), losses[chosen], edge)
+            marker = OUTCOME_MARKERS[outcome]
+            axes.plot(values[chosen], heights, marker, color=colour, ms=6, label=f"{outcome.name} ({chosen.sum()})")
+    mean = table["baseline/mean/train_mse"].dropna()
+    if len(mean):
+        axes.axhline(mean.iloc[0], color="black", lw=0.8, ls="--", label="mean score")
+    spread = key is not None and values.min() > 0 and values.max() > 20 * values.min()
+    axes.set(
+        xscale="log" if spread else "linear",
+        yscale="log" if len(known) else "linear",
+        xlabel="run" if key is None else key,
+        ylabel="final train_mse (score points squared)",
+        title=f"How {len(table)} trainings ended",
+    )
+    axes.legend(fontsize=8)
+    save(figure, path)
