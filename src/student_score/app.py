@@ -18,8 +18,8 @@ from student_score.errors import InputError, TrackingError
 if TYPE_CHECKING:
     from hydra.core.utils import JobReturn
 
-    from student_score.study import Judgement
     from student_score.sweep import Sweep
+    from student_score.tracking import Store
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 """Exit codes."""
@@ -119,7 +119,7 @@ def run_alone(config: Config) -> None:
 
         if study.has_own_trainings(config.study):
             store, run_id, table = study.record_trainings(config.study, config)
-            report_study(config.study, study.conclude(config.study, table, store=store, run_id=run_id))
+            close_study(config.study, table, store, run_id)
             return
     result = run.execute(task)
     print("\n".join(run.transcript(result)), flush=True)
@@ -166,15 +166,8 @@ def run_sweep(
         listed = "; ".join(f"{' '.join(job)}: {error}" for job, error in failures)
         raise SweepFailed(f"{len(failures)} of {len(jobs)} jobs failed: {listed}")
     if opened.config.study is not None:
-        from student_score import study
-
         runs = opened.store.children(opened.membership.parent_run_id)
-        judgements = study.conclude(
-            opened.config.study, runs, store=opened.store, run_id=opened.membership.parent_run_id
-        )
-        for line in study.load(opened.config.study).report(runs):
-            print(line)
-        report_study(opened.config.study, judgements)
+        close_study(opened.config.study, runs, opened.store, opened.membership.parent_run_id)
     return returns
 
 
@@ -196,8 +189,12 @@ def report_sweep(opened: "Sweep") -> None:
     print(f"{counts}. Recorded under run {opened.membership.parent_run_id} in {opened.store.uri}", flush=True)
 
 
-def report_study(name: str, judgements: Sequence["Judgement"]) -> None:
-    """Print a study's verdicts with the numbers behind them."""
+def close_study(name: str, records: Any, store: "Store", run_id: str) -> None:
+    """Judge a study on its records and print what it reports, then its verdicts with the numbers behind them."""
+    from student_score import study
+
+    judgements = study.conclude(name, records, store=store, run_id=run_id)
+    print("\n".join(study.load(name).report(records)))
     print(f"\nVerdicts of the study {name} (experiments/{name}/results):")
     for item in judgements:
         numbers = ", ".join(f"{key} {value}" for key, value in item.measured.items())

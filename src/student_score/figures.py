@@ -82,33 +82,31 @@ def loss_curves(
 
 
 def plateau(
-    rates: NDArray[Any],
-    heights: NDArray[Any],
-    biases: Mapping[str, NDArray[Any]],
-    closed_rates: NDArray[Any],
-    closed_heights: NDArray[Any],
-    closed_biases: Mapping[str, NDArray[Any]],
+    heights: Curve,
+    biases: Mapping[str, Curve],
+    closed_heights: Curve,
+    closed_biases: Mapping[str, Curve],
     *,
     variance: float,
-    title: str,
     path: Path,
 ) -> None:
-    """Draw simulated heights and biases of a dead network as points on their closed forms, against the rate.
+    """Draw heights and biases of a dead network, trained ones as points on their closed forms, against the rate.
 
-    `biases` and `closed_biases` map a row order to values in score points at `rates` and `closed_rates`.
+    Every curve is (learning rates, values); `biases` has one for each row order, in score points.
     """
     figure, [left, right] = canvas(2)
-    left.plot(closed_rates, closed_heights, color="black", lw=1, label="closed form 3 Var(y) / (1 + q + q²), q = 1 - rate")
-    left.plot(rates, heights, "o", ms=4, mfc="none", color="#D55E00", label="trained, six row orders on top of each other")
+    left.plot(*closed_heights, color="black", lw=1, label="closed form 3 Var(y) / (1 + q + q²) with q = 1 - rate")
+    left.plot(*heights, "o", ms=5, mfc="none", color="#D55E00", label="trained, six row orders on top of each other")
     left.axhline(variance, color="black", lw=0.8, ls="--", label=f"variance of the scores, {variance:.4g}")
-    left.set(xlabel="learning rate", ylabel="avg_loss at the end (score points squared)", title=title)
-    left.legend(fontsize=8)
+    left.set(title="The loss at which a dead network stays", ylabel="avg_loss at the end (score points squared)")
     colours = mpl.colormaps["viridis"](np.linspace(0, 0.9, len(biases)))
-    for colour, order in zip(colours, biases, strict=True):
-        right.plot(closed_rates, closed_biases[order], color=colour, lw=1)
-        right.plot(rates, biases[order], "o", ms=4, color=colour, label=order)
-    right.set(xlabel="learning rate", ylabel="output bias b2 at the end (score points)", title="Where the bias settles depends on the row order")
-    right.legend(title="row order", fontsize=8, ncols=2)
+    for colour, (order, curve) in zip(colours, biases.items(), strict=True):
+        right.plot(*closed_biases[order], color=colour, lw=1)
+        right.plot(*curve, "o", ms=4, color=colour, label=f"rows {order}")
+    right.set(title="Its bias depends on the row order", ylabel="output bias b2 at the end (score points)")
+    for axes in (left, right):
+        axes.set_xlabel("learning rate, per-sample descent on the half loss")
+        axes.legend(fontsize=8)
     save(figure, path)
 
 
