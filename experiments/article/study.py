@@ -229,6 +229,7 @@ def draw(runs: Sequence[RecordedRun], path: Path) -> None:
             for run in PUBLISHED["runs"]
         },
         {"always predicting the mean score": float(np.var(article_rows()[1]))},
-        title="At 0.01 and 0.1 the network dies at once; at 0.0001 it is still learning",
+        title="At 0.01 and 0.1 the network dies at once, at 0.0001 it still learns",
+        floor=1e-7,
         path=path,
     )

@@ -1,8 +1,6 @@
 """The commands: `student-score` trains one network or sweeps many, `student-score-ui` serves the MLflow UI."""
 
-import difflib
 import os
-import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -12,7 +10,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from student_score.config import REPOSITORY, Config, flattened, plain, register, to_config
+from student_score.config import REPOSITORY, Config, composition_problem, register, to_config
 from student_score.errors import InputError, TrackingError
 
 if TYPE_CHECKING:
@@ -50,45 +48,19 @@ def explain(error: Exception) -> int:
     """Say in one or two sentences what went wrong, and return the exit code."""
     if isinstance(error, SweepFailed):
         return complain(str(error), FAILED)
-    if isinstance(error, InputError | TrackingError):
+    if isinstance(error, InputError):
         return complain(str(error), BAD_INPUT)
+    if isinstance(error, TrackingError):
+        return complain(f"{error}. The training was not recorded.", BAD_INPUT)
     if isinstance(error, HydraException | OmegaConfBaseException):
         return complain(composition_problem(error), BAD_INPUT)
-    return complain(
-        f"unexpected {type(error).__name__}: {error}. HYDRA_FULL_ERROR=1 shows where it happened.", FAILED
-    )
+    return complain(f"unexpected {type(error).__name__}: {error}. HYDRA_FULL_ERROR=1 shows where it happened.", FAILED)
 
 
 def complain(sentence: str, code: int) -> int:
     """Write one line to stderr and return the exit code."""
     print(f"student-score: {sentence}", file=sys.stderr)
     return code
-
-
-def composition_problem(error: Exception) -> str:
-    """Return Hydra's and OmegaConf's messages about a bad override as one sentence with what is allowed."""
-    parts = [first_line(error)]
-    if isinstance(error.__cause__, OmegaConfBaseException):
-        parts.append(first_line(error.__cause__))
-    text = ": ".join(dict.fromkeys(part.rstrip(".") for part in parts))
-    if options := re.search(r"Available options in '(\S+)':\n((?:\t.*\n?)+)", str(error)):
-        text += f"; {options[1]} can be {', '.join(o for o in options[2].split() if o != 'schema')}"
-    if unknown := re.search(r"Key '(\S+)' (?:is )?not in", str(error) + str(error.__cause__)):
-        text += f". {known_keys(unknown[1])}"
-    return text
-
-
-def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message, and the next where the first only announces it."""
-    lines = [line.strip() for line in str(error).strip().split("\n")]
-    return " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
-
-
-def known_keys(unknown: str) -> str:
-    """Return the configuration keys nearest to an unknown one, or all of them."""
-    keys = list(flattened(plain(Config())))
-    near = [key for key in keys if difflib.get_close_matches(unknown, [key, key.rsplit(".", 1)[-1]], cutoff=0.6)]
-    return f"Did you mean {' or '.join(near)}?" if near else f"The keys are {', '.join(keys)}."
 
 
 def run_job(composed: DictConfig) -> None:

@@ -1,16 +1,20 @@
 """The whole configuration on one screen; defaults live here, YAML files hold only what differs from them."""
 
+import difflib
 import hashlib
 import json
 import math
 import os
+import re
 from dataclasses import asdict, dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
+from hydra.errors import OverrideParseException
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from student_score.activations import Activation
 from student_score.dataset import Scale
@@ -20,6 +24,13 @@ from student_score.sampling import Sampling
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 """Where conf/, data/ and experiments/ lie."""
+
+EXPERIMENTS = REPOSITORY / "experiments"
+
+
+def known_studies() -> list[str]:
+    """Return the names of the studies: the folders of experiments/ that hold a study.py."""
+    return sorted(path.parent.name for path in EXPERIMENTS.glob("*/study.py"))
 
 
 @dataclass
@@ -120,6 +131,8 @@ class Config:
 
     def __post_init__(self) -> None:
         require(self.print_every >= 1, f"print_every={self.print_every}", "it must be at least 1")
+        known = known_studies()
+        require(self.study is None or self.study in known, f"study={self.study}", f"it can be {', '.join(known)}")
 
 
 def require(condition: bool, value: str, allowed: str) -> None:
@@ -159,9 +172,47 @@ def to_config(composed: Any) -> Config:
         InputError: a value is out of its range.
     """
     task = OmegaConf.masked_copy(composed, [name for name in composed if name != "hydra"])
+    values = OmegaConf.to_container(task, resolve=True, enum_to_str=True)
+    assert isinstance(values, dict)
+    known = flattened(plain(Config()))
+    for key in flattened(values):  # Hydra's +key=value adds keys that the schema lacks and OmegaConf then ignores.
+        if key not in known:
+            raise InputError(f"{key}: there is no such key. {nearest_keys(key)}")
     config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), task))
     assert isinstance(config, Config)
     return config
+
+
+def composition_problem(error: Exception) -> str:
+    """Return what Hydra or OmegaConf say about a bad override as a sentence or two with what is allowed."""
+    cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else None
+    parts = [essence(str(error)), *([essence(str(cause))] if cause else [])]
+    if isinstance(error, OverrideParseException):
+        parts.insert(0, f"cannot parse the override {error.override!r}")
+    text = ": ".join(dict.fromkeys(parts))
+    if options := re.search(r"Available options in '(\S+)':\n((?:\t.*\n?)+)", str(error)):
+        text += f"; {options[1]} can be {', '.join(name for name in options[2].split() if name != 'schema')}"
+    if missing := re.search(r"Key '(\S+)' (?:is )?not in", f"{error} {cause}"):
+        override = re.search(r"Could not override '(\S+)'", str(error))
+        text += f". {nearest_keys((override or missing)[1])}"
+    return text
+
+
+def essence(message: str) -> str:
+    """Return the first line of a message, and the next where the first only announces it, without the full stop."""
+    lines = [line.strip() for line in message.strip().split("\n")]
+    return (" ".join(lines[:2]) if lines[0].endswith(":") else lines[0]).rstrip(".")
+
+
+def nearest_keys(unknown: str) -> str:
+    """Return a sentence with the configuration keys nearest to an unknown one, else its group's, else all of them."""
+    keys = list(flattened(plain(Config())))
+    group, _, last = unknown.rpartition(".")
+    near = [key for key in keys if difflib.get_close_matches(last, [key.rsplit(".", 1)[-1]], cutoff=0.6)]
+    if near:
+        return f"Did you mean {' or '.join(near)}?"
+    siblings = [key for key in keys if group and key.startswith(f"{group}.")]
+    return f"The keys are {', '.join(siblings or keys)}."
 
 
 def plain(config: Config) -> dict[str, Any]:

@@ -6,4 +6,4 @@ class InputError(ValueError):
 
 
 class TrackingError(RuntimeError):
-    """The tracking store cannot be used: the message names the store and says that nothing was recorded."""
+    """The tracking store cannot be used: the message names the store and what is wrong with it."""

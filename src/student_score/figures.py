@@ -46,15 +46,20 @@ def save(figure: Figure, path: Path) -> None:
 
 
 def canvas(columns: int) -> tuple[Figure, Sequence["Axes"]]:
-    """Return a figure with `columns` axes side by side, in the project's style."""
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(6.2 * columns, 4.4), layout="constrained")
-        axes = figure.subplots(1, columns, squeeze=False)[0]
-    return figure, list(axes)
+    """Return a figure with `columns` axes side by side."""
+    figure = Figure(figsize=(6.2 * columns, 4.4), layout="constrained")
+    return figure, list(figure.subplots(1, columns, squeeze=False)[0])
 
 
+@mpl.rc_context(STYLE)
 def loss_curves(
-    curves: Mapping[str, Curve], published: Mapping[str, Curve], levels: Mapping[str, float], *, title: str, path: Path
+    curves: Mapping[str, Curve],
+    published: Mapping[str, Curve],
+    levels: Mapping[str, float],
+    *,
+    title: str,
+    floor: float,
+    path: Path,
 ) -> None:
     """Draw avg_loss against epoch on log axes, published points on top, reference heights as dashed lines.
 
@@ -62,7 +67,8 @@ def loss_curves(
         curves: label -> (epochs, avg_loss); the colours are given in this order.
         published: label of a curve -> (epochs, avg_loss) as printed elsewhere.
         levels: label -> height in score points squared.
-        title: says what was trained.
+        title: what the figure shows, in a sentence.
+        floor: lower end of the loss axis; curves that fall below it leave the figure.
         path: the PNG file.
     """
     figure, [axes] = canvas(1)
@@ -73,14 +79,18 @@ def loss_curves(
             axes.plot(*published[label], "o", ms=4, mfc="white", mec=colour)
     handles, _ = axes.get_legend_handles_labels()
     if published:
-        handles.append(Line2D([], [], ls="", marker="o", ms=4, mfc="white", mec="black", label="printed by the article"))
+        handles.append(
+            Line2D([], [], ls="", marker="o", ms=4, mfc="white", mec="black", label="printed by the article")
+        )
     for label, height in levels.items():
         handles.append(axes.axhline(height, color="black", lw=0.8, ls="--", label=label))
     axes.set(xscale="log", yscale="log", xlabel="epoch", ylabel="avg_loss (score points squared)", title=title)
+    axes.set_ylim(bottom=floor)
     axes.legend(handles=handles, loc="lower left", fontsize=8)
     save(figure, path)
 
 
+@mpl.rc_context(STYLE)
 def plateau(
     heights: Curve,
     biases: Mapping[str, Curve],
@@ -110,6 +120,7 @@ def plateau(
     save(figure, path)
 
 
+@mpl.rc_context(STYLE)
 def sweep(table: "pd.DataFrame", swept: Sequence[str], path: Path) -> None:
     """Draw train_mse against the first swept number, a marker a run, coloured by outcome; text is spread evenly.
 

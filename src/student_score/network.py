@@ -142,9 +142,7 @@ def predict(parameters: Parameters, features: NDArray[np.float64], activation: A
         return weighted_sum(hidden, parameters.w2, parameters.b2)
 
 
-def dead_units(
-    parameters: Parameters, features: NDArray[np.float64], activation: Activation
-) -> NDArray[np.bool_]:
+def dead_units(parameters: Parameters, features: NDArray[np.float64], activation: Activation) -> NDArray[np.bool_]:
     """Return which hidden units (hidden_size,) have zero slope on every row of `features` (n, n_features)."""
     slopes = np.frompyfunc(lambda value: activation.evaluate(float(value))[1], 1, 1)
     with np.errstate(all="ignore"):

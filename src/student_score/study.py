@@ -15,15 +15,13 @@ from time import time
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from student_score.config import REPOSITORY, Config
+from student_score.config import EXPERIMENTS, Config, known_studies
 from student_score.errors import InputError
 from student_score.run import provenance
 from student_score.tracking import Record, Store
 
 if TYPE_CHECKING:
     import pandas as pd
-
-EXPERIMENTS = REPOSITORY / "experiments"
 
 
 class Verdict(Enum):
@@ -68,10 +66,9 @@ def load(name: str) -> ModuleType:
     Raises:
         InputError: there is no such study; the message lists those there are.
     """
+    if name not in known_studies():
+        raise InputError(f"there is no study {name!r}; there are {', '.join(known_studies())}")
     path = EXPERIMENTS / name / "study.py"
-    known = sorted(found.parent.name for found in EXPERIMENTS.glob("*/study.py"))
-    if name not in known:
-        raise InputError(f"study={name}: there is no such study; there are {', '.join(known)}")
     spec = importlib.util.spec_from_file_location(f"experiments.{name}", path)
     assert spec is not None and spec.loader is not None  # The file exists and ends in .py.
     module = importlib.util.module_from_spec(spec)

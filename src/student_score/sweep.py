@@ -13,8 +13,10 @@ from time import time
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.utils import JobReturn, JobStatus
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
 
-from student_score.config import Config, flattened, plain, to_config
+from student_score.config import Config, composition_problem, flattened, plain, to_config
 from student_score.errors import InputError, TrackingError
 from student_score.outcome import Outcome
 from student_score.run import Task, prepare
@@ -101,16 +103,20 @@ def check_jobs(jobs: Sequence[Sequence[str]], compose: Callable[[Sequence[str]],
     Raises:
         InputError: naming every job that cannot run, by its overrides, and why.
     """
-    tasks, problems = [], []
+    tasks: list[Task] = []
+    problems: list[tuple[Sequence[str], str]] = []
     for job in jobs:
         try:
             tasks.append(prepare(to_config(compose(job))))
         except InputError as error:
-            problems.append(f"{' '.join(job) or 'the only job'}: {error}")
+            problems.append((job, str(error)))
+        except (HydraException, OmegaConfBaseException) as error:
+            problems.append((job, composition_problem(error)))
     if len(problems) == 1 == len(jobs):
-        raise InputError(problems[0].partition(": ")[2])
+        raise InputError(problems[0][1])
     if problems:
-        raise InputError(f"{len(problems)} of {len(jobs)} jobs cannot run, so none was started. " + " | ".join(problems))
+        listed = " | ".join(f"{' '.join(job)}: {problem}" for job, problem in problems)
+        raise InputError(f"{len(problems)} of {len(jobs)} jobs cannot run, so none was started. {listed}")
     return tasks
 
 

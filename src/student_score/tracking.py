@@ -107,7 +107,7 @@ def check_reachable(uri: str) -> None:
             raise unusable(uri, f"it answers {error.code} to /health") from None
         except OSError as error:
             reason = getattr(error, "reason", error)
-            raise unusable(uri, f"no answer within {CONNECT_TIMEOUT:g} s ({reason})") from None
+            raise unusable(uri, f"no answer ({reason}), waited {CONNECT_TIMEOUT:g} s at most") from None
     if path := sqlite_path(uri):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -127,7 +127,7 @@ def sqlite_path(uri: str) -> Path | None:
 
 def unusable(uri: str, reason: str) -> TrackingError:
     """Return the error that says why a store cannot be used."""
-    return TrackingError(f"the tracking store {uri} cannot be used: {reason}. Nothing was recorded there.")
+    return TrackingError(f"the tracking store {uri} cannot be used: {reason}")
 
 
 @contextmanager

@@ -108,9 +108,7 @@ def assemble(
     predictions = predict_scores(final, split.train.features, activation=activation, scaling=split.scaling)
     with np.errstate(all="ignore"):  # A diverged network's error may be inf or nan.
         train_mse = float(np.mean((predictions - split.train.targets) ** 2))
-        end = end_state(
-            avg_loss, predictions, split.train.targets, train_mse=train_mse, finite=diverged_epoch is None
-        )
+        end = end_state(avg_loss, predictions, split.train.targets, train_mse=train_mse, finite=diverged_epoch is None)
     return Trajectory(
         avg_loss=avg_loss,
         recorded_epochs=wanted[: len(errors)],
