@@ -31,12 +31,11 @@ class StudentScoreSweeper(Sweeper):
     def __init__(self, params: dict[str, str]) -> None:
         super().__init__()
         self.params = params
-        self.launcher: Launcher | None = None
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Take what Hydra hands over and make the launcher that the configuration names."""
-        self.hydra_context, self.config = hydra_context, config
-        self.launcher = Plugins.instance().instantiate_launcher(
+        self.loader, self.base = hydra_context.config_loader, config
+        self.launcher: Launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
 
@@ -46,14 +45,11 @@ class StudentScoreSweeper(Sweeper):
 
         from student_score.app import run_sweep
 
-        assert self.launcher is not None
-        loader = self.hydra_context.config_loader
         written = [f"{key}={value}" for key, value in self.params.items()] + arguments
-        overrides = OverridesParser.create(config_loader=loader).parse_overrides(written)
+        overrides = OverridesParser.create(config_loader=self.loader).parse_overrides(written)
         [jobs] = BasicSweeper.split_arguments(overrides, max_batch_size=None)
-        launcher = self.launcher
         return run_sweep(
             jobs,
-            compose=lambda job: loader.load_sweep_config(self.config, list(job)),
-            launch=lambda: launcher.launch(jobs, initial_job_idx=0),
+            compose=lambda job: self.loader.load_sweep_config(self.base, list(job)),
+            launch=lambda: self.launcher.launch(jobs, initial_job_idx=0),
         )

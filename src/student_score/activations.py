@@ -27,11 +27,20 @@ class Activation(Enum):
 
     def outputs(self, z: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the output for each element of `z`, equal in every bit to the scalar function's."""
-        return np.frompyfunc(lambda value: self.evaluate(float(value))[0], 1, 1)(z).astype(np.float64)
+        return self.each(z, 0)
+
+    def slopes(self, z: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the slope for each element of `z`."""
+        return self.each(z, 1)
+
+    def each(self, z: NDArray[np.float64], part: int) -> NDArray[np.float64]:
+        """Return the output (part 0) or the slope (part 1) for each element of `z`."""
+        values = [self.evaluate(value)[part] for value in z.ravel().tolist()]
+        return np.array(values, dtype=np.float64).reshape(z.shape)
 
 
 def relu(z: float) -> tuple[float, float]:
-    """Return max(0, z) and its slope, which is 0 at the kink as in the article."""
+    """Rectify: the slope is 1 above 0 and, as in the article, 0 at the kink and below."""
     return (z, 1.0) if z > 0.0 else (0.0, 0.0)
 
 

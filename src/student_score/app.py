@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import hydra
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from student_score.config import REPOSITORY, Config, composition_problem, register, to_config
@@ -23,7 +23,7 @@ BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 """Exit codes."""
 
 
-class SweepFailed(Exception):
+class SweepError(Exception):
     """Some jobs of a sweep failed; what failed has been said."""
 
 
@@ -46,7 +46,7 @@ def main() -> NoReturn:
 
 def explain(error: Exception) -> int:
     """Say in one or two sentences what went wrong, and return the exit code."""
-    if isinstance(error, SweepFailed):
+    if isinstance(error, SweepError):
         return complain(str(error), FAILED)
     if isinstance(error, InputError):
         return complain(str(error), BAD_INPUT)
@@ -124,7 +124,7 @@ def run_sweep(
 
     Raises:
         InputError: before anything ran, naming every job that cannot.
-        SweepFailed: after everything ran, naming every job that failed.
+        SweepError: after everything ran, naming every job that failed.
     """
     from student_score import sweep
 
@@ -136,7 +136,7 @@ def run_sweep(
     report_sweep(opened)
     if failures:
         listed = "; ".join(f"{' '.join(job)}: {error}" for job, error in failures)
-        raise SweepFailed(f"{len(failures)} of {len(jobs)} jobs failed: {listed}")
+        raise SweepError(f"{len(failures)} of {len(jobs)} jobs failed: {listed}")
     if opened.config.study is not None:
         runs = opened.store.children(opened.membership.parent_run_id)
         close_study(opened.config.study, runs, opened.store, opened.membership.parent_run_id)
@@ -151,10 +151,12 @@ def report_sweep(opened: "Sweep") -> None:
     from student_score.run import described_number
 
     table = opened.table()
-    columns = [*opened.membership.swept, "outcome", "avg_loss", "train_mse", "baseline/linear/train_mse"]
-    shown = Table(*(column.rsplit(".", 1)[-1] for column in columns), title=f"{len(table)} runs")
+    headings = {key: key.rsplit(".", 1)[-1] for key in opened.membership.swept}
+    headings |= {name: name for name in ("outcome", "avg_loss", "train_mse")}
+    headings |= {"baseline/linear/train_mse": "linear regression"}
+    shown = Table(*headings.values(), title=f"{len(table)} runs")
     for row in table.to_dict("records"):
-        shown.add_row(*(described_number(row[column]) for column in columns))
+        shown.add_row(*(described_number(row[column]) for column in headings))
     print()
     Console(width=None if sys.stdout.isatty() else 120).print(shown)
     counts = ", ".join(f"{count} {name}" for name, count in table["outcome"].value_counts().items())
@@ -201,7 +203,7 @@ def ui() -> NoReturn:
     if arguments.link_only:
         sys.exit(0)
     command = server_command(uri, port=arguments.port)
-    os.execv(command[0], command)
+    os.execv(command[0], command)  # noqa: S606 - the UI takes this process's place, so Ctrl-C reaches it alone
 
 
 if __name__ == "__main__":

@@ -172,14 +172,14 @@ def to_config(composed: Any) -> Config:
         InputError: a value is out of its range.
     """
     task = OmegaConf.masked_copy(composed, [name for name in composed if name != "hydra"])
-    values = OmegaConf.to_container(task, resolve=True, enum_to_str=True)
-    assert isinstance(values, dict)
+    values: Any = OmegaConf.to_container(task, resolve=True, enum_to_str=True)
     known = flattened(plain(Config()))
     for key in flattened(values):  # Hydra's +key=value adds keys that the schema lacks and OmegaConf then ignores.
         if key not in known:
             raise InputError(f"{key}: there is no such key. {nearest_keys(key)}")
     config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), task))
-    assert isinstance(config, Config)
+    if not isinstance(config, Config):
+        raise TypeError(f"{config!r} is not the schema's Config")
     return config
 
 

@@ -27,7 +27,7 @@ OUTCOME_COLOURS: Mapping[Outcome, str] = {
 }
 OUTCOME_MARKERS: Mapping[Outcome, str] = dict(zip(OUTCOME_COLOURS, "oDvsX^", strict=True))
 
-STYLE = {
+STYLE: Any = {
     "axes.grid": True,
     "axes.spines.right": False,
     "axes.spines.top": False,
@@ -122,29 +122,30 @@ def plateau(
 
 @mpl.rc_context(STYLE)
 def sweep(table: "pd.DataFrame", swept: Sequence[str], path: Path) -> None:
-    """Draw train_mse against the first swept number, a marker a run, coloured by outcome; text is spread evenly.
+    """Draw final train_mse against the first swept number, a marker a run, shaped and coloured by outcome.
 
-    Runs without a recorded loss, diverged before the first recorded epoch, are drawn on the upper edge.
+    Losses of more than a million times the mean score's, and runs that ended before a loss was recorded, are drawn on
+    the upper edge: one diverged run must not squeeze all others into a line.
     """
     key = next((key for key in swept if table[key].dtype.kind in "if"), None)
-    values = np.arange(len(table)) if key is None else table[key].to_numpy()
-    losses = table["train_mse"].to_numpy(dtype=float)
-    known = losses[np.isfinite(losses) & (losses > 0)]
-    edge = known.max() * 10 if len(known) else 1.0
+    values = np.arange(1, len(table) + 1) if key is None else table[key].to_numpy()
+    mean = float(table["baseline/mean/train_mse"].iloc[0])
+    ceiling = 1e6 * mean
+    losses = np.nan_to_num(table["train_mse"].to_numpy(dtype=float), nan=np.inf).clip(max=ceiling)
     figure, [axes] = canvas(1)
     for outcome, colour in OUTCOME_COLOURS.items():
         chosen = (table["outcome"] == outcome.name).to_numpy()
         if chosen.any():
-            heights = np.where(np.isfinite(losses[chosen]), losses[chosen], edge)
-            marker = OUTCOME_MARKERS[outcome]
-            axes.plot(values[chosen], heights, marker, color=colour, ms=6, label=f"{outcome.name} ({chosen.sum()})")
-    mean = table["baseline/mean/train_mse"].dropna()
-    if len(mean):
-        axes.axhline(mean.iloc[0], color="black", lw=0.8, ls="--", label="mean score")
-    spread = key is not None and values.min() > 0 and values.max() > 20 * values.min()
+            label = f"{outcome.name} ({chosen.sum()})"
+            axes.plot(values[chosen], losses[chosen], OUTCOME_MARKERS[outcome], color=colour, ms=6, label=label)
+    axes.axhline(mean, color="black", lw=0.8, ls="--", label="always predicting the mean score")
+    if (losses == ceiling).any():
+        axes.axhline(ceiling, color="black", lw=0.8, ls=":", label="this high or higher")
+    if (losses > 0).all():
+        axes.set_yscale("log")
+    if key is not None and values.min() > 0 and values.max() > 20 * values.min():
+        axes.set_xscale("log")
     axes.set(
-        xscale="log" if spread else "linear",
-        yscale="log" if len(known) else "linear",
         xlabel="run" if key is None else key,
         ylabel="final train_mse (score points squared)",
         title=f"How {len(table)} trainings ended",

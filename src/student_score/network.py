@@ -123,7 +123,7 @@ def weighted_sum(values: NDArray[np.float64], weights: NDArray[np.float64], bias
     `values @ weights` may add in another order or fuse a multiplication with an addition. That changes the last bit,
     and inside the unstable band of learning rates the last bit decides how the training ends.
     """
-    total = values[:, 0] * weights[0]
+    total: NDArray[np.float64] = values[:, 0] * weights[0]
     for k in range(1, len(weights)):
         total = total + values[:, k] * weights[k]
     return total + bias
@@ -144,7 +144,7 @@ def predict(parameters: Parameters, features: NDArray[np.float64], activation: A
 
 def dead_units(parameters: Parameters, features: NDArray[np.float64], activation: Activation) -> NDArray[np.bool_]:
     """Return which hidden units (hidden_size,) have zero slope on every row of `features` (n, n_features)."""
-    slopes = np.frompyfunc(lambda value: activation.evaluate(float(value))[1], 1, 1)
     with np.errstate(all="ignore"):
-        z = weighted_sums(parameters, features)
-    return np.asarray((slopes(z).astype(np.float64) == 0.0).all(axis=0))
+        slopes = activation.slopes(weighted_sums(parameters, features))
+    dead: NDArray[np.bool_] = np.all(slopes == 0.0, axis=0)
+    return dead

@@ -54,7 +54,7 @@ class Network:
 
 def weighted_sum(values: Sequence[float], weights: Sequence[float], bias: float) -> float:
     """Return v0*w0 + v1*w1 + ... + bias, summed strictly left to right."""
-    return reduce(add, map(mul, values, weights)) + bias
+    return float(reduce(add, map(mul, values, weights)) + bias)
 
 
 def train_epochs(

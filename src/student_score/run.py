@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from math import isnan
 from pathlib import Path
 from time import perf_counter, time
 
@@ -127,7 +128,8 @@ def transcript(result: Result) -> Iterator[str]:
         yield f"Diverged in epoch: {trajectory.diverged_epoch}"
     yield f"Collapsed in epoch: {trajectory.collapse_epoch or 'never'} (first epoch without an active hidden unit)"
     yield f"Avg Loss, each error before its row's update: {trajectory.avg_loss[-1]:.4g}"
-    yield f"Mean squared error at the final weights: {described_mse(trajectory.end.train_mse, last(trajectory.test_mse))}"
+    errors = described_mse(trajectory.end.train_mse, last(trajectory.test_mse))
+    yield f"Mean squared error at the final weights: {errors}"
     for name, label in (("linear", "Linear regression"), ("mean", "Mean score")):
         baseline = result.baselines[name]
         yield f"{label} on the same rows: {described_mse(baseline.train_mse, baseline.test_mse)}"
@@ -169,9 +171,9 @@ def described_input(feature: str, value: float) -> str:
 
 def described_number(value: object) -> str:
     """Return a table's cell: numbers with four digits, nothing for a missing one."""
-    if value is None or value != value:
-        return ""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return "" if isnan(value) else f"{value:.4g}"
+    return "" if value is None else str(value)
 
 
 def described_mse(train_mse: float, test_mse: float | None) -> str:
@@ -291,7 +293,7 @@ def inputs(task: Task) -> list[Input]:
 def note(result: Result) -> str:
     """Return the run's entry in the lab book."""
     config, trajectory = result.task.config, result.trajectory
-    network, training = config.network, config.training
+    network, training, rows = config.network, config.training, len(result.task.split.train)
     collapse = (
         f" No hidden unit was active from epoch {trajectory.collapse_epoch} on." if trajectory.collapse_epoch else ""
     )
@@ -299,8 +301,8 @@ def note(result: Result) -> str:
     linear, mean = result.baselines["linear"], result.baselines["mean"]
     return (
         f"{len(trajectory.avg_loss)} of {training.epochs} epochs at learning rate {training.learning_rate:g} on "
-        f"{len(result.task.split.train)} rows ({training.sampling.name}); {network.hidden_size} {network.activation.name} "
-        f"units, {network.initialisation.name} start.\n\n**{trajectory.outcome.name}**: {trajectory.outcome.sentence}."
+        f"{rows} rows ({training.sampling.name}); {network.hidden_size} {network.activation.name} units, "
+        f"{network.initialisation.name} start.\n\n**{trajectory.outcome.name}**: {trajectory.outcome.sentence}."
         f"{collapse}{diverged} Mean squared error {trajectory.end.train_mse:.4g}, where linear regression has "
         f"{linear.train_mse:.4g} and the mean score {mean.train_mse:.4g}."
     )
@@ -324,7 +326,7 @@ def weights(result: Result) -> dict[str, object]:
     final, scaling = result.trajectory.final, result.task.split.scaling
 
     def numbers(array: NDArray[np.float64]) -> object:
-        return np.where(np.isfinite(array), array, None).tolist()
+        return np.where(np.isfinite(array), array.astype(object), np.array(None)).tolist()
 
     return {
         "activation": result.task.config.network.activation.name,

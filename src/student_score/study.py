@@ -70,7 +70,8 @@ def load(name: str) -> ModuleType:
         raise InputError(f"there is no study {name!r}; there are {', '.join(known_studies())}")
     path = EXPERIMENTS / name / "study.py"
     spec = importlib.util.spec_from_file_location(f"experiments.{name}", path)
-    assert spec is not None and spec.loader is not None  # The file exists and ends in .py.
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} cannot be imported")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -117,7 +118,7 @@ def record_trainings(name: str, config: Config) -> tuple[Store, str, "pd.DataFra
         write_files=write_files,
     )
     run_id = store.record(record)
-    return store, run_id, pd.read_parquet(store.run(run_id).artifacts / "trainings.parquet")
+    return store, run_id, pd.read_parquet(store.run(run_id).artifact("trainings.parquet"))
 
 
 def has_own_trainings(name: str) -> bool:

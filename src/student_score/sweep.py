@@ -124,7 +124,7 @@ def open_sweep(jobs: Sequence[Sequence[str]], compose: Callable[[Sequence[str]],
     """Check all jobs, then create the parent run."""
     tasks = check_jobs(jobs, compose)
     config = tasks[0].config
-    swept = swept_keys([task.config for task in tasks])
+    swept = swept_keys([task.config for task in tasks], written=[override.partition("=")[0] for override in jobs[0]])
     identity = hashlib.sha256("\n".join(sorted(task.identity for task in tasks)).encode()).hexdigest()
     store = Store(config.tracking.store_uri, config.tracking.experiment)
     name = f"sweep of {', '.join(key.rsplit('.', 1)[-1] for key in swept) or 'one job'} ({len(jobs)} runs)"
@@ -136,9 +136,11 @@ def open_sweep(jobs: Sequence[Sequence[str]], compose: Callable[[Sequence[str]],
 
 def failures(jobs: Sequence[Sequence[str]], returns: Sequence[JobReturn]) -> list[Failure]:
     """Return the jobs that raised, each with what it raised."""
-    # Reading JobReturn.return_value of a failed job would print a line and raise.
-    pairs = zip(jobs, returns, strict=True)
-    return [(job, done._return_value) for job, done in pairs if done.status is not JobStatus.COMPLETED]
+    return [
+        (job, done._return_value)  # noqa: SLF001 - the public return_value prints a line and raises
+        for job, done in zip(jobs, returns, strict=True)
+        if done.status is not JobStatus.COMPLETED
+    ]
 
 
 @contextmanager
@@ -156,10 +158,12 @@ def running(sweep: Sweep) -> Iterator[None]:
         raise
 
 
-def swept_keys(configs: Sequence[Config]) -> list[str]:
-    """Return the configuration keys in which the jobs differ."""
+def swept_keys(configs: Sequence[Config], *, written: Sequence[str]) -> list[str]:
+    """Return the configuration keys in which the jobs differ, in the order of the keys or groups `written`."""
     flat = [flattened(plain(config)) for config in configs]
-    return [key for key in flat[0] if any(other[key] != flat[0][key] for other in flat[1:])]
+    differing = [key for key in flat[0] if any(other[key] != flat[0][key] for other in flat[1:])]
+    places = {name: place for place, name in enumerate(written)}
+    return sorted(differing, key=lambda key: places.get(key, places.get(key.split(".", 1)[0], len(places))))
 
 
 def result_row(run: RecordedRun, swept: Sequence[str]) -> dict[str, Any]:

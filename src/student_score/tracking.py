@@ -1,5 +1,6 @@
 """Records runs in MLflow and reads them back: the only module that imports mlflow, and that only when it must."""
 
+import json
 import math
 import os
 import sqlite3
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
+from getpass import getuser
 from pathlib import Path
 from time import time
 from typing import TYPE_CHECKING, Any
@@ -28,10 +30,12 @@ CONNECT_TIMEOUT = 5.0
 
 QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_LOGGING_LEVEL": "ERROR",
+    "MLFLOW_LOGGING_LEVEL": "CRITICAL",
+    "MLFLOW_DISABLE_AGENT_HINT": "true",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_UV_AUTO_DETECT": "false",
-    "GIT_PYTHON_REFRESH": "quiet",
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
 }
@@ -39,6 +43,12 @@ QUIET = {
 
 METRICS_PER_BATCH = 1000
 """MLflow's limit for one log_batch call."""
+
+
+def set_environment() -> None:
+    """Set the variables of QUIET that the user has not set."""
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +78,7 @@ class Record:
     curves: Mapping[str, tuple[Sequence[int], Sequence[float]]] = field(default_factory=dict)
     inputs: Sequence[Input] = ()
     note: str = ""
-    write_files: Callable[[Path], None] = lambda folder: None
+    write_files: Callable[[Path], None] = lambda _folder: None
 
     def __post_init__(self) -> None:
         values = [*self.metrics.items(), *((name, v) for name, (_, vs) in self.curves.items() for v in vs)]
@@ -87,11 +97,12 @@ class RecordedRun:
     params: Mapping[str, str]
     metrics: Mapping[str, float]
     tags: Mapping[str, str]
-    artifacts: Path
+    artifact: Callable[[str], Path]
+    """Returns the local path of an artifact, which a remote store then sends."""
 
     def trajectory(self) -> Trajectory:
         """Return the run's recorded trajectory."""
-        return Trajectory.load(self.artifacts / "trajectory.npz")
+        return Trajectory.load(self.artifact("trajectory.npz"))
 
 
 def check_reachable(uri: str) -> None:
@@ -99,7 +110,8 @@ def check_reachable(uri: str) -> None:
     parts = urlsplit(uri)
     if parts.scheme in ("http", "https"):
         try:
-            with urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=CONNECT_TIMEOUT):
+            address = f"{uri.rstrip('/')}/health"
+            with urllib.request.urlopen(address, timeout=CONNECT_TIMEOUT):  # noqa: S310 - http or https, see above
                 return
         except urllib.error.HTTPError as error:
             if error.code in (401, 403):  # It is there and wants credentials, which mlflow sends and this does not.
@@ -133,13 +145,16 @@ def unusable(uri: str, reason: str) -> TrackingError:
 @contextmanager
 def store_errors(uri: str) -> Iterator[None]:
     """Turn what mlflow and its database layer raise into one TrackingError."""
+    from alembic.util import CommandError
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
         yield
-    except (MlflowException, SQLAlchemyError, OSError) as error:
-        reason = " ".join(str(error).split("\n")[0].split())
+    except (MlflowException, SQLAlchemyError, CommandError, OSError) as error:
+        # A database's own words, where there are any, say more than the layers above it.
+        lines = [line.strip() for line in str(error).split("\n")]
+        reason = next((line.partition(") ")[2] for line in lines if line.startswith("(sqlite3.")), lines[0])
         raise unusable(uri, reason.rstrip(".") or type(error).__name__) from error
 
 
@@ -149,8 +164,7 @@ class Store:
     def __init__(self, uri: str, experiment: str) -> None:
         check_reachable(uri)
         self.uri, self.experiment = uri, experiment
-        for name, value in QUIET.items():
-            os.environ.setdefault(name, value)
+        set_environment()
         with store_errors(uri):
             self.client = self.open()
             self.experiment_id = self.find_or_create_experiment()
@@ -171,7 +185,7 @@ class Store:
         return client
 
     def find_or_create_experiment(self) -> str:
-        """Return the id of the experiment, made visible as one that trains models."""
+        """Return the id of the experiment, made with a view of its loss curves if it is new."""
         from mlflow.exceptions import MlflowException
 
         found = self.client.get_experiment_by_name(self.experiment)
@@ -179,7 +193,7 @@ class Store:
             path = sqlite_path(self.uri)
             location = None if path is None else (path.resolve().parent / "mlartifacts").as_uri()
             try:
-                return str(self.client.create_experiment(self.experiment, location, tags=EXPERIMENT_TAGS))
+                return str(self.client.create_experiment(self.experiment, location, tags={VIEW_TAG: chart_view()}))
             except MlflowException:  # Another process has just created it.
                 found = self.client.get_experiment_by_name(self.experiment)
                 if found is None:
@@ -208,7 +222,7 @@ class Store:
         """Create a run with status RUNNING and return its id."""
         parent = {} if parent_run_id is None else {"mlflow.parentRunId": parent_run_id}
         note_tag = {"mlflow.note.content": note} if note else {}
-        source = {"mlflow.source.name": "student-score", "mlflow.source.type": "LOCAL"}
+        source = {"mlflow.source.name": "student-score", "mlflow.source.type": "LOCAL", "mlflow.user": getuser()}
         run = self.client.create_run(
             self.experiment_id, start_time, tags={**source, **tags, **note_tag, **parent}, run_name=name
         )
@@ -288,8 +302,13 @@ class Store:
             return self.recorded(self.client.get_run(run_id))
 
     def recorded(self, run: "Run") -> RecordedRun:
-        """Return a run in plain values, its artifacts as a local folder."""
+        """Return a run in plain values."""
         from mlflow.artifacts import download_artifacts
+
+        def artifact(name: str) -> Path:
+            with store_errors(self.uri):
+                address = f"{run.info.artifact_uri}/{name}"
+                return Path(download_artifacts(artifact_uri=address, tracking_uri=self.uri))
 
         return RecordedRun(
             run_id=run.info.run_id,
@@ -298,7 +317,7 @@ class Store:
             params=dict(run.data.params),
             metrics=dict(run.data.metrics),
             tags=dict(run.data.tags),
-            artifacts=Path(download_artifacts(run.info.artifact_uri, tracking_uri=self.uri)),
+            artifact=artifact,
         )
 
     def chart_link(self, base: str) -> str:
@@ -314,18 +333,67 @@ def open_store(uri: str, experiment: str) -> Store:
 
 def server_command(uri: str, *, port: int) -> list[str]:
     """Return the command that serves the MLflow UI on loopback in as few processes as MLflow can do with."""
-    os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
+    set_environment()
     address = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     return [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, *address]
 
 
-EXPERIMENT_TAGS: dict[str, Any] = {"mlflow.experimentKind": "custom_model_development"}
-"""Without it the MLflow UI opens an experiment in its view for language-model traces."""
+VIEW = "curves"
+VIEW_TAG = f"mlflow.sharedViewState.{VIEW}"
+"""Experiment tag in which the MLflow UI looks for the shared view that a link names."""
+
+CURVES = ("avg_loss", "train_mse", "test_mse")
+
+
+def chart_view() -> str:
+    """Return the shared view for VIEW_TAG: every run's loss curves on log axes, parents left out.
+
+    Left alone, the UI shows a sweep as one collapsed row without charts, draws the first ten runs, on linear axes.
+    """
+    charts = [
+        {
+            "uuid": f"chart-{name}",
+            "type": "LINE",
+            "metricSectionId": "losses",
+            "displayName": name,
+            "metricKey": name,
+            "selectedMetricKeys": [name],
+            "yAxisKey": "metric",
+            "xAxisKey": "step",
+            "xAxisScaleType": "log",
+            "scaleType": "log",
+            "range": {},
+            "lineSmoothness": 0,
+            "useGlobalLineSmoothing": True,
+            "useGlobalXaxisKey": False,
+            "deleted": False,
+            "isGenerated": False,
+        }
+        for name in CURVES
+    ]
+    section = {"uuid": "losses", "name": "Losses", "display": True, "isReordered": True, "deleted": False}
+    state = {
+        "searchFilter": "tags.outcome != ''",
+        "orderByKey": "tags.`mlflow.runName`",  # Ordered by anything but a date, children are not folded away.
+        "orderByAsc": True,
+        "startTime": "ALL",
+        "lifecycleFilter": "Active",
+        "datasetsFilter": [],
+        "modelVersionFilter": "All Runs",
+        "runsHiddenMode": "SHOW_ALL",
+        "compareRunSections": [{**section, "isGenerated": False}],
+        "compareRunCharts": charts,
+    }
+    return json.dumps({"name": "loss curves on log axes", "createdAt": 0, "state": json.dumps(state)})
 
 
 def chart_link(base: str, experiment_id: str) -> str:
-    """Return the deep link to the chart of an experiment's training runs."""
-    return f"{base}/#/experiments/{experiment_id}/runs?compareRunsMode=CHART"
+    """Return the deep link to the chart of an experiment's training runs.
+
+    Without workflowType the UI opens its view for language-model traces.
+    """
+    view = f"workflowType=machine_learning&compareRunsMode=CHART&viewStateShareKey={VIEW}"
+    return f"{base}/#/experiments/{experiment_id}/runs?{view}"
 
 
 def dataset_input(item: Input) -> Any:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,8 +56,9 @@ class Trajectory:
 
     def save(self, path: Path) -> None:
         """Write everything but the outcome, which follows from it, to an .npz file."""
-        end = {f"end_{name}": value for name, value in vars(self.end).items()}
-        optional = {} if self.test_mse is None else {"test_mse": self.test_mse}
+        arrays: dict[str, Any] = {f"end_{name}": value for name, value in vars(self.end).items()}
+        if self.test_mse is not None:
+            arrays["test_mse"] = self.test_mse
         np.savez(
             path,
             avg_loss=self.avg_loss,
@@ -69,8 +71,7 @@ class Trajectory:
             dead_units=self.dead_units,
             collapse_epoch=np.array(self.collapse_epoch or 0),
             diverged_epoch=np.array(self.diverged_epoch or 0),
-            **end,
-            **optional,
+            **arrays,
         )
 
     @classmethod

@@ -1,0 +1,29 @@
+"""What several tests need: the article's rows and a store of one's own."""
+
+from pathlib import Path
+
+import pytest
+
+from student_score.dataset import Rows, Split, read_csv, split_rows
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def article_rows() -> Rows:
+    """Return the article's three students."""
+    return read_csv(ROOT / "data/student_scores.csv", features=["hours_studied", "hours_slept"], target="exam_score")
+
+
+@pytest.fixture(scope="session")
+def article_split(article_rows: Rows) -> Split:
+    """Return them as training rows, unscaled."""
+    return split_rows(article_rows)
+
+
+@pytest.fixture
+def store_uri(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return the address of a store that does not exist yet, the default one for this test and its subprocesses."""
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    return uri

@@ -1,0 +1,187 @@
+"""The configuration: every field counts, every group composes, what is out of range is refused with a sentence."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
+
+from student_score.config import (
+    REPOSITORY,
+    Config,
+    composition_problem,
+    config_hash,
+    flattened,
+    plain,
+    register,
+    to_config,
+)
+from student_score.errors import InputError
+from student_score.run import execute, prepare, record, transcript
+
+
+def composed(*overrides: str) -> Config:
+    """Return the configuration that the command line would give."""
+    register()
+    with initialize_config_dir(str(REPOSITORY / "conf"), version_base="1.3"):
+        return to_config(compose("config", overrides=list(overrides)))
+
+
+TRAINING_FIELDS = {
+    "dataset.path": ([], "dataset.path={other_csv}"),
+    "dataset.features": (["network=he", "dataset.new_inputs=[]"], "dataset.features=[hours_studied]"),
+    "dataset.target": (
+        ["network=he", "dataset.features=[hours_studied]", "dataset.new_inputs=[]"],
+        "dataset.target=hours_slept",
+    ),
+    "dataset.test_fraction": ([], "dataset.test_fraction=0.4"),
+    "dataset.split_seed": (["dataset.test_fraction=0.4"], "dataset.split_seed=1"),
+    "dataset.scale": ([], "dataset.scale=features"),
+    "network.hidden_size": (["network=he"], "network.hidden_size=3"),
+    "network.activation": ([], "network.activation=tanh"),
+    "network.initialisation": ([], "network.initialisation=glorot"),
+    "network.seed": (["network=he"], "network.seed=1"),
+    "training.learning_rate": ([], "training.learning_rate=0.0002"),
+    "training.epochs": ([], "training.epochs=30"),
+    "training.sampling": ([], "training.sampling=full_batch"),
+    "training.row_order": ([], "training.row_order=[2,1,0]"),
+    "training.seed": (["training.sampling=shuffled"], "training.seed=1"),
+}
+"""Field -> (what must be set for it to matter, another value of it)."""
+
+PROVENANCE_FIELDS = {
+    "dataset.name": "dataset.name=another",
+    "dataset.new_inputs": "dataset.new_inputs=[[1,2]]",
+    "tracking.uri": "tracking.uri=sqlite:////tmp/another.db",
+    "tracking.experiment": "tracking.experiment=another",
+    "tracking.curve_points": "tracking.curve_points=3",
+    "print_every": "print_every=7",
+    "study": "study=article",
+}
+"""Fields that change what is written down about a training, not its numbers."""
+
+
+def test_every_field_is_listed():
+    """The two tables above name every field of the schema, so that none is accepted and ignored."""
+    assert {*TRAINING_FIELDS, *PROVENANCE_FIELDS} == set(flattened(plain(Config())))
+
+
+@pytest.fixture
+def other_csv(tmp_path: Path) -> Path:
+    """Return a file of other students."""
+    path = tmp_path / "other.csv"
+    path.write_text("hours_studied,hours_slept,exam_score\n1,8,50\n2,6,60\n8,7,95\n")
+    return path
+
+
+@pytest.mark.parametrize("field", TRAINING_FIELDS)
+def test_a_training_field_changes_the_numbers(field, other_csv):
+    """Another value gives other weights, and another identity."""
+    needed, change = TRAINING_FIELDS[field]
+    tasks = [
+        prepare(composed("training.epochs=20", *needed, *more)) for more in ([], [change.format(other_csv=other_csv)])
+    ]
+    first, second = (execute(task).trajectory.final.flat() for task in tasks)
+    assert first.shape != second.shape or (first != second).any()
+    assert tasks[0].identity != tasks[1].identity
+
+
+@pytest.mark.parametrize("field", PROVENANCE_FIELDS)
+def test_a_provenance_field_changes_the_record_alone(field, tmp_path):
+    """Another value leaves every bit of the weights and the identity, and changes what is written down."""
+    results = [
+        execute(prepare(composed("training.epochs=20", "print_every=5", *more)))
+        for more in ([], [PROVENANCE_FIELDS[field]])
+    ]
+    first, second = (result.trajectory.final.flat() for result in results)
+    assert first.tobytes() == second.tobytes()
+    assert results[0].task.identity == results[1].task.identity
+    written = []
+    for number, result in enumerate(results):
+        kept = record(result)
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        kept.write_files(folder)
+        config = (
+            (folder / "config.yaml").read_text() if field in {"tracking.uri", "tracking.experiment", "study"} else ""
+        )
+        written.append(
+            (kept.inputs, kept.curves, (folder / "predictions.csv").read_text(), [*transcript(result)], config)
+        )
+    assert written[0] != written[1]
+
+
+def test_the_identity_is_that_of_the_numbers(other_csv):
+    """The hash follows the data's content and the algorithm's version, not the file's place or name."""
+    copy = other_csv.with_name("copy.csv")
+    copy.write_text(other_csv.read_text())
+    first, second = (prepare(composed(f"dataset.path={path}")) for path in (other_csv, copy))
+    assert first.identity == second.identity
+    assert config_hash(first.config, data_digest="0", algorithm_version=1) != first.identity
+    assert config_hash(first.config, data_digest=first.data_digest, algorithm_version=2) != first.identity
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        f"{path.parent.name}={path.stem}"
+        for path in sorted((REPOSITORY / "conf").glob("*/*.yaml"))
+        if path.parent.name != "experiment"
+    ]
+    + [f"+experiment={path.stem}" for path in sorted((REPOSITORY / "conf/experiment").glob("*.yaml"))],
+)
+def test_every_option_composes(choice):
+    """Every file under conf/ gives a configuration within its ranges."""
+    assert isinstance(composed(choice.removeprefix("+")), Config)
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("training.learning_rate=0", "training.learning_rate=0.0: it must be a positive, finite number"),
+        ("training.learning_rate=-0.1", "training.learning_rate=-0.1: it must be"),
+        ("training.learning_rate=nan", "training.learning_rate=nan: it must be"),
+        ("training.learning_rate=inf", "training.learning_rate=inf: it must be"),
+        ("training.epochs=0", "training.epochs=0: it must be at least 1"),
+        ("training.epochs=1.5", "'1.5' of type 'float' could not be converted to Integer"),
+        ("training.epochs=abc", "'abc' of type 'str' could not be converted to Integer"),
+        ("training.seed=-1", "training.seed=-1: it must lie in 0..4294967295"),
+        ("network.hidden_size=0", "network.hidden_size=0: it must be at least 1"),
+        ("network.activation=swish", "expected one of [relu, leaky_relu, tanh, sigmoid, identity]"),
+        ("network.initialisation=zeros", "expected one of [article, he, glorot]"),
+        ("training.sampling=random", "expected one of [cyclic, shuffled, with_replacement, full_batch]"),
+        ("dataset.scale=all", "expected one of [none, features, features_and_target]"),
+        ("dataset.test_fraction=1", "dataset.test_fraction=1.0: it must be at least 0 and below 1"),
+        ("dataset.test_fraction=-0.1", "dataset.test_fraction=-0.1: it must be at least 0"),
+        ("dataset.features=[]", "dataset.features=[]: at least one column"),
+        ("dataset.new_inputs=[[1]]", "dataset.new_inputs has the row [1]: each row needs 2 finite numbers"),
+        ("dataset.new_inputs=[[1,x]]", "dataset.new_inputs has the row [1, 'x']"),
+        ("dataset.new_inputs=[[1,nan]]", "dataset.new_inputs has the row [1, nan]"),
+        ("tracking.curve_points=1", "tracking.curve_points=1: it must lie in 2..10000"),
+        ("tracking.experiment=''", "tracking.experiment: it must not be empty"),
+        ("print_every=0", "print_every=0: it must be at least 1"),
+        ("study=none_such", "study=none_such: it can be article, plateau"),
+        ("training.learning_rat=1", "Did you mean training.learning_rate?"),
+        ("+training.momentum=1", "training.momentum: there is no such key. The keys are training.learning_rate,"),
+        ("+momentum=1", "momentum: there is no such key. The keys are dataset.name,"),
+        ("network=huge", "Could not find 'network/huge'; network can be article, he"),
+    ],
+)
+def test_what_is_out_of_range_is_named(override, said):
+    """The message names the value and what is allowed."""
+    with pytest.raises((InputError, HydraException, OmegaConfBaseException)) as caught:
+        composed(override)
+    message = str(caught.value) if isinstance(caught.value, InputError) else composition_problem(caught.value)
+    assert said in message
+    assert "\n" not in message
+
+
+def test_defaults_are_the_article():
+    """Without overrides the article's training is configured: 0.0001, 1000 epochs, two ReLU units, fixed start."""
+    config = composed()
+    assert (config.training.learning_rate, config.training.epochs) == (0.0001, 1000)
+    task = prepare(config)
+    np.testing.assert_array_equal(task.start.w1, [[0.4, 0.6], [0.3, -0.2]])
+    np.testing.assert_array_equal(task.inputs, [[5, 8], [2, 6], [8, 7], [6, 7], [3, 5], [9, 8]])

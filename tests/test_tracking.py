@@ -1,0 +1,205 @@
+"""Recording in MLflow: whole or not at all, nothing that is not finite, clear sentences when the store fails."""
+
+import math
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from student_score.errors import TrackingError
+from student_score.tracking import Input, Record, Store, chart_link, check_reachable, server_command
+
+
+def some_record(**changes: object) -> Record:
+    """Return a small record with something of everything."""
+    values = {
+        "name": "lr=0.1 relu",
+        "start_time": 1_000,
+        "end_time": 2_000,
+        "params": {"training.epochs": "10"},
+        "tags": {"outcome": "slow"},
+        "metrics": {"baseline/mean/train_mse": 216.5},
+        "curves": {"avg_loss": ([1, 5, 10], [3.0, 2.0, 1.0])},
+        "inputs": [
+            Input(name="students", digest="ab" * 32, context="training", source='{"uri": "x.csv"}', profile="{}")
+        ],
+        "note": "A note.",
+        "write_files": lambda folder: (folder / "config.yaml").write_text("a: 1\n"),
+    }
+    return Record(**{**values, **changes})
+
+
+def test_a_record_comes_back_as_it_was_written(store_uri):
+    """Everything a record says can be read back from MLflow, and the run is finished."""
+    store = Store(store_uri, "tests")
+    run_id = store.record(some_record())
+    run = store.run(run_id)
+    assert (run.name, run.status) == ("lr=0.1 relu", "FINISHED")
+    assert run.params == {"training.epochs": "10"}
+    assert run.metrics == {"baseline/mean/train_mse": 216.5, "avg_loss": 1.0}
+    assert run.tags["outcome"] == "slow"
+    assert run.tags["mlflow.note.content"] == "A note."
+    assert run.artifact("config.yaml").read_text() == "a: 1\n"
+    history = store.client.get_metric_history(run_id, "avg_loss")
+    assert [(point.step, point.value) for point in history] == [(1, 3.0), (5, 2.0), (10, 1.0)]
+    [shown] = store.client.get_run(run_id).inputs.dataset_inputs
+    assert (shown.dataset.name, shown.dataset.digest) == ("students", ("ab" * 32)[:36])
+    assert [(tag.key, tag.value) for tag in shown.tags] == [("mlflow.data.context", "training")]
+
+
+def test_curves_longer_than_one_batch_are_kept_whole(store_uri):
+    """MLflow takes 1000 metrics a call; a curve of 2500 points needs three and loses none."""
+    epochs = list(range(1, 2501))
+    store = Store(store_uri, "tests")
+    run_id = store.record(some_record(curves={"avg_loss": (epochs, [1.0 / e for e in epochs])}))
+    assert len(store.client.get_metric_history(run_id, "avg_loss")) == 2500
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
+def test_what_is_not_finite_cannot_be_sent(value):
+    """MLflow would store inf as the largest double and lose nan: a record refuses both."""
+    with pytest.raises(ValueError, match=r"\['train_mse'\] are not finite"):
+        some_record(metrics={"train_mse": value})
+    with pytest.raises(ValueError, match=r"\['avg_loss'\] are not finite"):
+        some_record(curves={"avg_loss": ([1], [value])})
+
+
+def test_children_are_found_under_their_parent(store_uri):
+    """A parent's children come back oldest first; other runs do not."""
+    store = Store(store_uri, "tests")
+    parent = store.create("sweep", {"kind": "sweep"}, "", 1)
+    late = store.record(some_record(start_time=30), parent)
+    early = store.record(some_record(start_time=20), parent)
+    store.record(some_record())
+    store.end(parent, "FINISHED")
+    assert [run.run_id for run in store.children(parent)] == [early, late]
+    assert store.run(parent).status == "FINISHED"
+
+
+def test_a_run_that_cannot_be_written_whole_is_not_left_behind(store_uri):
+    """A record whose files fail leaves no active run."""
+
+    def fail(folder: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    store = Store(store_uri, "tests")
+    with pytest.raises(TrackingError, match="No space left on device"):
+        store.record(some_record(write_files=fail))
+    assert store.search("") == []
+
+
+def test_the_store_is_in_wal_mode_with_artifacts_beside_it(store_uri, tmp_path):
+    """A local store lets readers in while a run is written, and keeps its artifacts in its own folder."""
+    store = Store(store_uri, "tests")
+    run_id = store.record(some_record())
+    with sqlite3.connect(tmp_path / "mlflow.db") as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert store.run(run_id).artifact("config.yaml").is_relative_to(tmp_path / "mlartifacts")
+
+
+def test_four_processes_may_open_one_fresh_store_at_once(store_uri):
+    """Initialising a fresh SQLite store from several processes crashes MLflow; here one does it, the others wait."""
+    code = f"from student_score.tracking import Store; print(Store({store_uri!r}, 'tests').experiment_id)"
+    processes = [
+        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    results = [process.communicate(timeout=120) for process in processes]
+    assert [process.returncode for process in processes] == [0] * 4, results
+    assert len({out for out, _ in results}) == 1
+
+
+def test_a_server_that_does_not_answer_is_waited_for_a_bounded_time(monkeypatch):
+    """A socket that accepts and then says nothing costs CONNECT_TIMEOUT, not forever."""
+    monkeypatch.setattr("student_score.tracking.CONNECT_TIMEOUT", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        begin = time.perf_counter()
+        with pytest.raises(TrackingError, match=rf"http://127.0.0.1:{port} cannot be used: no answer"):
+            check_reachable(f"http://127.0.0.1:{port}")
+    assert time.perf_counter() - begin < 5
+
+
+def test_a_server_that_is_not_there_is_named():
+    """A refused connection says so at once."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    with pytest.raises(TrackingError, match="Connection refused"):
+        check_reachable(f"http://127.0.0.1:{port}")
+
+
+def test_a_store_that_cannot_be_created_is_named():
+    """Where no file can be made, as under /proc, the sentence names the store."""
+    with pytest.raises(TrackingError, match=r"sqlite:////proc/none/mlflow.db cannot be used"):
+        check_reachable("sqlite:////proc/none/mlflow.db")
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path):
+    """A text file in the store's place is not overwritten."""
+    path = tmp_path / "mlflow.db"
+    path.write_text("something else entirely, and long enough to have a header")
+    with pytest.raises(TrackingError, match="not a database"):
+        check_reachable(f"sqlite:///{path}")
+    assert path.read_text().startswith("something else")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write to read-only files; the next test uses a read-only URI")
+def test_a_read_only_file_is_named(store_uri, tmp_path):
+    """A store without write permission is refused before anything is trained."""
+    Store(store_uri, "tests")
+    (tmp_path / "mlflow.db").chmod(0o444)
+    with pytest.raises(TrackingError, match="read-only|readonly"):
+        check_reachable(store_uri)
+
+
+def test_a_read_only_store_records_nothing(store_uri, tmp_path):
+    """A store opened read-only is named with its reason."""
+    Store(store_uri, "tests")
+    read_only = f"sqlite:///file:{tmp_path / 'mlflow.db'}?mode=ro&uri=true"
+    with pytest.raises(TrackingError, match="readonly"):
+        Store(read_only, "tests").record(some_record())
+
+
+def test_a_deleted_experiment_is_named(store_uri):
+    """An experiment deleted in the UI is not written to behind the user's back."""
+    store = Store(store_uri, "tests")
+    store.client.delete_experiment(store.experiment_id)
+    with pytest.raises(TrackingError, match="the experiment 'tests' was deleted"):
+        Store(store_uri, "tests")
+
+
+def test_a_store_of_a_newer_mlflow_is_named(store_uri, tmp_path):
+    """A schema revision that this MLflow does not know is refused with MLflow's reason."""
+    Store(store_uri, "tests")
+    with sqlite3.connect(tmp_path / "mlflow.db") as connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'ffffffffffff'")
+    code = f"from student_score.tracking import Store; Store({store_uri!r}, 'tests')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "TrackingError" in done.stderr
+    assert "ffffffffffff" in done.stderr.splitlines()[-1]
+
+
+def test_the_chart_link_opens_the_training_runs():
+    """The deep link names the experiment and asks for the chart."""
+    link = chart_link("http://127.0.0.1:5000", "7")
+    assert link.startswith("http://127.0.0.1:5000/#/experiments/7/runs?workflowType=machine_learning&")
+    assert "compareRunsMode=CHART" in link
+
+
+def test_the_server_listens_on_loopback_with_one_worker():
+    """The UI is for this machine alone."""
+    command = server_command("sqlite:///x.db", port=5001)
+    assert command[command.index("--host") + 1] == "127.0.0.1"
+    assert command[command.index("--workers") + 1] == "1"
+
+
+def test_metrics_are_finite_numbers_of_numpy_too():
+    """NumPy's scalars are accepted like Python's."""
+    assert some_record(metrics={"a": np.float64(1)}).metrics["a"] == 1
