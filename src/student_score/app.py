@@ -1,6 +1,7 @@
 """The commands: `student-score` trains one network or sweeps many, `student-score-ui` serves the MLflow UI."""
 
 import os
+import socket
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -194,7 +195,7 @@ def ui() -> NoReturn:
     try:
         store = Store(uri, arguments.experiment)
     except (InputError, TrackingError) as error:
-        sys.exit(explain(error))
+        sys.exit(complain(str(error), BAD_INPUT))
     link = store.chart_link(f"http://127.0.0.1:{arguments.port}")
     if uri.startswith("http"):
         print(f"The runs are on a server of their own: {store.chart_link(uri.rstrip('/'))}")
@@ -202,6 +203,9 @@ def ui() -> NoReturn:
     print(f"Chart of the runs: {link}", flush=True)
     if arguments.link_only:
         sys.exit(0)
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", arguments.port)) == 0:
+            sys.exit(complain(f"port {arguments.port} is in use; choose another with --port", BAD_INPUT))
     command = server_command(uri, port=arguments.port)
     os.execv(command[0], command)  # noqa: S606 - the UI takes this process's place, so Ctrl-C reaches it alone
 

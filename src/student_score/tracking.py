@@ -334,7 +334,8 @@ def open_store(uri: str, experiment: str) -> Store:
 def server_command(uri: str, *, port: int) -> list[str]:
     """Return the command that serves the MLflow UI on loopback in as few processes as MLflow can do with."""
     set_environment()
-    address = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    os.environ.setdefault("PYTHONWARNINGS", "ignore")
+    address = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1", "--uvicorn-opts", "--log-level warning"]
     return [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, *address]
 
 
@@ -371,7 +372,7 @@ def chart_view() -> str:
         }
         for name in CURVES
     ]
-    section = {"uuid": "losses", "name": "Losses", "display": True, "isReordered": True, "deleted": False}
+    section = {"uuid": "losses", "name": "Losses", "display": True, "columns": 2, "cardHeight": 480}
     state = {
         "searchFilter": "tags.outcome != ''",
         "orderByKey": "tags.`mlflow.runName`",  # Ordered by anything but a date, children are not folded away.
@@ -381,7 +382,8 @@ def chart_view() -> str:
         "datasetsFilter": [],
         "modelVersionFilter": "All Runs",
         "runsHiddenMode": "SHOW_ALL",
-        "compareRunSections": [{**section, "isGenerated": False}],
+        "isAccordionReordered": True,  # Else the sections of all other metrics come first.
+        "compareRunSections": [{**section, "isReordered": True, "deleted": False, "isGenerated": False}],
         "compareRunCharts": charts,
     }
     return json.dumps({"name": "loss curves on log axes", "createdAt": 0, "state": json.dumps(state)})
