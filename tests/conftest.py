@@ -1,12 +1,17 @@
-"""What several tests need: the article's rows and a store of one's own."""
+"""What several tests need: repeatable property tests, the article's rows, and a store of one's own."""
 
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from student_score.dataset import Rows, Split, read_csv, split_rows
 
 ROOT = Path(__file__).resolve().parents[1]
+
+# Property tests draw the same examples on every machine.
+settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=40)
+settings.load_profile("repeatable")
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """The rules of the house that a machine can check."""
 
 import ast
+import hashlib
 import re
 import subprocess
 import sys
@@ -16,7 +17,7 @@ PACKAGE = ROOT / "src/student_score"
 LEVELS = (
     ("errors", "activations", "outcome"),
     ("sampling", "dataset", "network"),
-    ("reference", "trajectory"),
+    ("reference", "engine", "trajectory"),
     ("training", "stability", "baseline"),
     ("config", "tracking"),
     ("run", "figures"),
@@ -117,3 +118,9 @@ def test_no_unfinished_business():
         for path in (ROOT / folder).rglob("*"):
             if path.suffix in {".py", ".yaml", ".md"}:
                 assert not marks.search(path.read_text()), path
+
+
+def test_the_data_is_what_its_readme_says():
+    """data/README.md states the checksum of the file beside it."""
+    digest = hashlib.sha256((ROOT / "data/student_scores.csv").read_bytes()).hexdigest()
+    assert digest in (ROOT / "data/README.md").read_text()

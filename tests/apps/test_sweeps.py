@@ -1,0 +1,76 @@
+"""`student-score -m`: a real Hydra multirun whose records are read back from MLflow."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from student_score.config import EXPERIMENTS
+from student_score.tracking import Store
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_a_multirun_puts_its_runs_under_one_parent(student_score, store_uri):
+    """Four jobs give four finished children of one finished parent, each equal in every bit to the run on its own."""
+    done = student_score("-m", "training.learning_rate=0.0001,0.01", "network.activation=relu,tanh")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    store = Store(store_uri, "student-score")
+    [parent] = store.search("tags.kind = 'sweep'")
+    children = store.children(parent.run_id)
+    assert parent.status == "FINISHED"
+    assert [(run.status, run.name) for run in children] == [
+        ("FINISHED", "lr=0.0001 relu h=2 seed=0"),
+        ("FINISHED", "lr=0.0001 tanh h=2 seed=0"),
+        ("FINISHED", "lr=0.01 relu h=2 seed=0"),
+        ("FINISHED", "lr=0.01 tanh h=2 seed=0"),
+    ]
+    assert {run.tags["sweep_id"] for run in children} == {parent.tags["sweep_id"]}
+    assert parent.metrics["runs/collapsed"] == [run.tags["outcome"] for run in children].count("collapsed")
+    assert "4 runs" in done.stdout
+    student_score("training.learning_rate=0.01")
+    [alone] = [run for run in store.search("tags.outcome != ''") if "mlflow.parentRunId" not in run.tags]
+    first, second = (run.trajectory() for run in (alone, children[2]))
+    assert first.avg_loss.tobytes() == second.avg_loss.tobytes()
+    assert first.final.flat().tobytes() == second.final.flat().tobytes()
+    assert alone.tags["config_hash"] == children[2].tags["config_hash"]
+
+
+def test_a_bad_job_stops_the_sweep_before_it_starts(student_score, tmp_path):
+    """All bad jobs are named together, and no store is made."""
+    done = student_score("-m", "training.learning_rate=0.1,0,-1", "training.epochs=10")
+    assert done.returncode == 2
+    assert "2 of 3 jobs cannot run, so none was started." in done.stderr
+    assert "training.learning_rate=0 training.epochs=10: training.learning_rate=0.0" in done.stderr
+    assert not (tmp_path / "mlflow.db").exists()
+
+
+def test_an_unknown_swept_key_is_named(student_score):
+    """A sweep of a parameter that does not exist says so."""
+    done = student_score("-m", "training.rate=0.1,0.2")
+    assert done.returncode == 2
+    assert "The keys are training.learning_rate" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "experiment"), [(["-m", "experiment=article"], "article"), (["experiment=plateau"], "plateau")]
+)
+def test_a_study_reproduces_its_committed_verdicts(student_score, store_uri, arguments, experiment):
+    """Running the study again gives the verdicts that are committed, to the last digit, and tags them on its run."""
+    results = EXPERIMENTS / experiment / "results"
+    committed = {path: path.read_bytes() for path in results.iterdir()}
+    try:
+        done = student_score(*arguments)
+        assert done.returncode == 0, done.stderr
+        assert (results / "verdicts.json").read_bytes() == committed[results / "verdicts.json"]
+        assert (results / "figure.png").read_bytes().startswith(b"\x89PNG")
+    finally:
+        for path, content in committed.items():
+            path.write_bytes(content)
+    claims = json.loads(committed[results / "verdicts.json"])["claims"]
+    [run] = Store(store_uri, experiment).search("tags.kind = 'sweep'" if "-m" in arguments else "tags.kind = 'study'")
+    tags = {name.removeprefix("verdict."): value for name, value in run.tags.items() if name.startswith("verdict.")}
+    assert tags == {claim["name"]: claim["verdict"] for claim in claims}
+    for claim in claims:
+        assert f"{claim['verdict'].upper()}: {claim['sentence']}" in done.stdout
