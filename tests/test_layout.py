@@ -124,3 +124,9 @@ def test_the_data_is_what_its_readme_says():
     """data/README.md states the checksum of the file beside it."""
     digest = hashlib.sha256((ROOT / "data/student_scores.csv").read_bytes()).hexdigest()
     assert digest in (ROOT / "data/README.md").read_text()
+
+
+def test_the_readme_shows_the_levels():
+    """The README's table of levels is the one that is checked here."""
+    rows = re.findall(r"^\| (\d) \| (.+) \|$", (ROOT / "README.md").read_text(), flags=re.MULTILINE)
+    assert [tuple(re.findall(r"`(\w+)`", names)) for _, names in rows] == list(LEVELS)

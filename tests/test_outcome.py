@@ -63,6 +63,7 @@ RULES = {
     "one prediction": ({"prediction_spread": 0.0}, Outcome.collapsed),
     "one prediction, at rest": ({"prediction_spread": 0.0, "train_mse": 100.0, **AT_REST}, Outcome.collapsed),
     "one prediction, swinging": ({"prediction_spread": 0.0, **SWINGING}, Outcome.collapsed),
+    "one prediction, of targets barely apart": ({"prediction_spread": 0.0, "train_mse": 0.0}, Outcome.collapsed),
     "an exact fit": ({"train_mse": 0.0}, Outcome.converged),
     "an exact fit, swinging": ({"train_mse": 0.001, **SWINGING}, Outcome.converged),
     "swinging": (SWINGING, Outcome.oscillating),

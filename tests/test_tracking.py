@@ -154,7 +154,7 @@ def test_a_read_only_file_is_named(store_uri, tmp_path):
     """A store without write permission is refused before anything is trained."""
     Store(store_uri, "tests")
     (tmp_path / "mlflow.db").chmod(0o444)
-    with pytest.raises(TrackingError, match="read-only|readonly"):
+    with pytest.raises(TrackingError, match=r"read-only|readonly"):
         check_reachable(store_uri)
 
 

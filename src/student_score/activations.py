@@ -50,7 +50,7 @@ def leaky_relu(z: float) -> tuple[float, float]:
 
 
 def tanh(z: float) -> tuple[float, float]:
-    """Return the hyperbolic tangent and its slope 1 - tanh(z)^2."""
+    """Return the hyperbolic tangent and its slope, one minus its square."""
     output = math.tanh(z)
     return output, 1.0 - output * output
 
