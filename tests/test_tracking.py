@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -98,7 +99,7 @@ def test_the_store_is_in_wal_mode_with_artifacts_beside_it(store_uri, tmp_path):
     """A local store lets readers in while a run is written, and keeps its artifacts in its own folder."""
     store = Store(store_uri, "tests")
     run_id = store.record(some_record())
-    with sqlite3.connect(tmp_path / "mlflow.db") as connection:
+    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert store.run(run_id).artifact("config.yaml").is_relative_to(tmp_path / "mlartifacts")
 
@@ -177,7 +178,7 @@ def test_a_deleted_experiment_is_named(store_uri):
 def test_a_store_of_a_newer_mlflow_is_named(store_uri, tmp_path):
     """A schema revision that this MLflow does not know is refused with MLflow's reason."""
     Store(store_uri, "tests")
-    with sqlite3.connect(tmp_path / "mlflow.db") as connection:
+    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = 'ffffffffffff'")
     code = f"from student_score.tracking import Store; Store({store_uri!r}, 'tests')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -9,7 +9,7 @@ import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from getpass import getuser
@@ -123,7 +123,7 @@ def check_reachable(uri: str) -> None:
     if path := sqlite_path(uri):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with sqlite3.connect(path, timeout=CONNECT_TIMEOUT) as connection:
+            with closing(sqlite3.connect(path, timeout=CONNECT_TIMEOUT)) as connection:
                 connection.execute("BEGIN IMMEDIATE")
                 connection.execute("ROLLBACK")
         except (OSError, sqlite3.Error) as error:
@@ -180,7 +180,7 @@ class Store:
         with FileLock(path.with_name(path.name + ".lock")):
             client = MlflowClient(self.uri)
             client.search_experiments(max_results=1)
-            with sqlite3.connect(path) as connection:
+            with closing(sqlite3.connect(path)) as connection:
                 connection.execute("PRAGMA journal_mode=WAL")
         return client
 

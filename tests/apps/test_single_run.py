@@ -8,6 +8,7 @@ import statistics
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,7 @@ def test_divergence_is_a_result(student_score, store_uri):
     assert (three.status, three.tags["outcome"], three.metrics["diverged"]) == ("FINISHED", "diverged", 1)
     assert two.metrics["diverged"] == 0
     assert two.metrics["avg_loss"] == pytest.approx(1.149e14, rel=1e-3)
-    with sqlite3.connect(store_uri.removeprefix("sqlite:///")) as connection:
+    with closing(sqlite3.connect(store_uri.removeprefix("sqlite:///"))) as connection:
         query = "SELECT count(*) FROM metrics WHERE is_nan OR abs(value) > 1.7e308"
         assert connection.execute(query).fetchone() == (0,)
 
