@@ -17,8 +17,10 @@ from student_score.errors import InputError, TrackingError
         (
             ZeroDivisionError("division by zero"),
             1,
-            "student-score: unexpected ZeroDivisionError: division by zero. "
-            "HYDRA_FULL_ERROR=1 shows where it happened.\n",
+            (
+                "student-score: unexpected ZeroDivisionError: division by zero. "
+                "HYDRA_FULL_ERROR=1 shows where it happened.\n"
+            ),
         ),
     ],
 )

@@ -156,7 +156,6 @@ def test_text_that_is_not_utf_8_is_named_by_its_byte(tmp_path):
     assert "not UTF-8 text: byte 26 " in refusal(tmp_path, content)
 
 
-@pytest.mark.xfail(strict=True, reason="the decoder counts from the start of its current block, and after the mark")
 @pytest.mark.parametrize(
     ("before", "place"), [(b"5,8,85\n" * 3000, 21020), (b"", 20)], ids=["far into the file", "behind a mark"]
 )
@@ -281,17 +280,16 @@ def test_the_number_of_test_rows_is_rounded_up(n, fraction, n_test):
     assert (len(split.test), len(split.train)) == (n_test, n - n_test)
 
 
-@pytest.mark.parametrize(("n", "fraction"), [(1, 0.5), (1, 1e-9), (2, 0.51), (10, 0.91), (10, 1.0), (10, 1.5), (3, 7)])
+@pytest.mark.parametrize(("n", "fraction"), [(1, 0.5), (1, 1e-9), (2, 0.51), (10, 0.91)])
 def test_a_test_fraction_leaves_a_row_to_train_on(n, fraction):
     """The message names the fraction and the number of rows."""
     with pytest.raises(InputError, match=rf"test_fraction={fraction} of {n} rows"):
         split_rows(random_rows(n), test_fraction=fraction)
 
 
-@pytest.mark.xfail(strict=True, raises=(pytest.fail.Exception, OverflowError), reason="only fractions >= 1 are refused")
-@pytest.mark.parametrize("fraction", [-0.5, NAN, INF])
+@pytest.mark.parametrize("fraction", [-0.5, 1.0, 1.5, 7, NAN, INF])
 def test_a_test_fraction_is_a_share(fraction):
-    """A fraction that is negative or not a finite number is refused, not taken for 0."""
+    """A fraction that is negative, 1 or more, or not a number is refused."""
     with pytest.raises(InputError, match="test_fraction"):
         split_rows(random_rows(10), test_fraction=fraction)
 

@@ -17,7 +17,7 @@ PACKAGE = ROOT / "src/student_score"
 LEVELS = (
     ("errors", "activations", "outcome"),
     ("sampling", "dataset", "network"),
-    ("reference", "engine", "trajectory"),
+    ("reference", "trajectory"),
     ("training", "stability", "baseline"),
     ("config", "tracking"),
     ("run", "figures"),

@@ -241,11 +241,6 @@ def test_divergence_is_a_result_with_every_activation_and_sampling(activation, s
     assert math.isnan(trajectory.end.prediction_spread)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=(RuntimeWarning, AssertionError),
-    reason="finiteness is tested on standardised losses, and their conversion to points may overflow",
-)
 @pytest.mark.parametrize("learning_rate", [2.5, 3.0, 3.5, 4.0])
 def test_the_diverged_epoch_is_that_of_losses_in_points(learning_rate):
     """With a standardised target, too, the first loss that is not finite is the last, and no warning is given."""

@@ -85,8 +85,6 @@ def test_what_is_no_trajectory_is_refused(tmp_path, content):
         assert str(place) in str(caught.value)
 
 
-@pytest.mark.xfail(strict=True, reason="BadZipFile and KeyError are not among the errors that are translated")
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # numpy leaves the broken file open
 @pytest.mark.parametrize("damage", ["cut off", "another archive"])
 def test_a_damaged_trajectory_is_refused(tmp_path, damage):
     """A file cut off by a full disk or a kill, and an .npz of something else, are bad input too."""

@@ -56,13 +56,10 @@ def tanh(z: float) -> tuple[float, float]:
 
 
 def sigmoid(z: float) -> tuple[float, float]:
-    """Return 1 / (1 + e^-z), written so that the exponential never overflows, and its slope."""
-    if z >= 0.0:
-        output = 1.0 / (1.0 + math.exp(-z))
-    else:
-        growth = math.exp(z)
-        output = growth / (1.0 + growth)
-    return output, output * (1.0 - output)
+    """Return 1 / (1 + e^-z) and its slope, from e^-|z|, which never overflows."""
+    decay = math.exp(-abs(z))
+    output = 1.0 / (1.0 + decay) if z >= 0.0 else decay / (1.0 + decay)
+    return output, decay / ((1.0 + decay) * (1.0 + decay))
 
 
 def identity(z: float) -> tuple[float, float]:

@@ -158,6 +158,8 @@ def report_sweep(opened: "Sweep") -> None:
     from student_score.run import described_number
 
     table = opened.table()
+    if table.empty:
+        return
     headings = {key: key.rsplit(".", 1)[-1] for key in opened.membership.swept}
     headings |= {name: name for name in ("outcome", "avg_loss", "train_mse")}
     headings |= {"baseline/linear/train_mse": "linear regression"}

@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import io
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -72,21 +73,29 @@ def read_csv(path: Path, *, features: Sequence[str], target: str) -> Rows:
 
 
 def read_lines(path: Path) -> list[tuple[int, list[str]]]:
-    """Return the non-empty lines of a CSV file, each with its line number in the file."""
+    """Return the cells of the non-empty lines of a CSV file, each with the number of the line it starts on."""
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file, strict=True)
-            return [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
+        content = path.read_bytes()
     except FileNotFoundError:
         raise InputError(f"dataset.path: there is no file {path}") from None
     except IsADirectoryError:
         raise InputError(f"dataset.path: {path} is a directory; a CSV file is needed") from None
     except OSError as error:
         raise InputError(f"dataset.path: {path} cannot be read: {error.strerror}") from None
+    try:
+        text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not UTF-8 text: byte {error.start} cannot be decoded") from None
+    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
+    lines, first = [], 1
+    try:
+        for cells in reader:
+            if len(cells) > 1 or "".join(cells).strip():
+                lines.append((first, cells))
+            first = reader.line_num + 1
     except csv.Error as error:
         raise InputError(f"{path} is not a CSV file: line {reader.line_num}: {error}") from None
+    return lines
 
 
 def parse_row(
@@ -124,7 +133,7 @@ class Scale(Enum):
 
 @dataclass(frozen=True, eq=False)
 class Scaling:
-    """Standardised value = (value - mean) / deviation; mean 0 and deviation 1 leave every bit as it is."""
+    """Standardised value = (value - mean) / deviation; mean 0 and deviation 1 leave every value as it is."""
 
     feature_means: NDArray[np.float64]
     feature_deviations: NDArray[np.float64]
@@ -174,6 +183,8 @@ class Split:
 
 def split_rows(rows: Rows, *, test_fraction: float = 0.0, seed: int = 0, scale: Scale = Scale.none) -> Split:
     """Split by scikit-learn's `train_test_split`; a fraction of 0 keeps all rows, in their order, for training."""
+    if not 0 <= test_fraction < 1:
+        raise InputError(f"dataset.test_fraction={test_fraction}: it must be at least 0 and below 1")
     indices = np.arange(len(rows))
     train, test = indices, indices[:0]
     if test_fraction > 0:

@@ -73,8 +73,7 @@ def prepare(config: Config) -> Task:
     dataset, network = config.dataset, config.network
     rows = read_csv(Path(dataset.path).expanduser(), features=dataset.features, target=dataset.target)
     split = split_rows(rows, test_fraction=dataset.test_fraction, seed=dataset.split_seed, scale=dataset.scale)
-    if config.training.row_order is not None:
-        check_row_order(config.training.row_order, len(split.train))
+    check_row_order(config.training.row_order, len(split.train), config.training.sampling)
     start = initialise(
         network.initialisation,
         n_features=len(dataset.features),

@@ -17,8 +17,12 @@ class Sampling(Enum):
     full_batch = "full_batch"
 
 
-def check_row_order(row_order: Sequence[int], n_rows: int) -> None:
-    """Raise InputError unless `row_order` names every row 0..n_rows-1 once."""
+def check_row_order(row_order: Sequence[int] | None, n_rows: int, sampling: Sampling) -> None:
+    """Raise InputError unless `row_order` is None, or names every row once and the sampling has a fixed order."""
+    if row_order is None:
+        return
+    if sampling in (Sampling.shuffled, Sampling.with_replacement):
+        raise InputError(f"training.row_order={list(row_order)} has no meaning where training.sampling={sampling.name}")
     if sorted(row_order) != list(range(n_rows)):
         raise InputError(
             f"training.row_order={list(row_order)} must name each of the {n_rows} training rows "
@@ -33,10 +37,10 @@ def row_orders(
 
     `cyclic` and `full_batch` visit them in `row_order` (default 0, 1, ...), always; `shuffled` in a new random
     permutation each epoch; `with_replacement` draws each of the n visits anew. The random orders depend on `seed`
-    alone.
+    alone, and refuse a `row_order`.
     """
+    check_row_order(row_order, n_rows, sampling)
     fixed = list(range(n_rows)) if row_order is None else list(row_order)
-    check_row_order(fixed, n_rows)
     state = seed & MASK
     for _ in range(epochs):
         order = fixed

@@ -33,9 +33,9 @@ def collapsed_avg_loss(targets: NDArray[np.float64], learning_rate: float) -> fl
     sum over m != 0 of P_m (2 - 2 cos w_m) / (1 - 2 q cos w_m + q^2).
     """
     n, q = len(targets), decay(learning_rate)
-    power = np.abs(np.fft.fft(targets)) ** 2 / n**2
-    cosine = np.cos(2 * np.pi * np.arange(n) / n)
-    return float(np.sum((power * (2 - 2 * cosine) / (1 - 2 * q * cosine + q * q))[1:]))
+    power = np.abs(np.fft.fft(targets)[1:]) ** 2 / n**2
+    cosine = np.cos(2 * np.pi * np.arange(1, n) / n)
+    return float(np.sum(power * (2 - 2 * cosine) / (1 - 2 * q * cosine + q * q)))
 
 
 def collapsed_avg_loss_of_three(targets: NDArray[np.float64], learning_rate: float) -> float:

@@ -75,9 +75,10 @@ def train(
         orders=orders,
         full_batch=sampling is Sampling.full_batch,
     )
+    squared_points = split.scaling.target_deviation**2
     for epoch, (loss, active) in enumerate(loop, start=1):
-        avg_loss.append(loss)
-        if not (math.isfinite(loss) and net.is_finite()):
+        avg_loss.append(loss * squared_points)
+        if not (math.isfinite(avg_loss[-1]) and net.is_finite()):
             diverged_epoch = epoch
             break
         if not active and collapse_epoch is None:
@@ -101,10 +102,10 @@ def assemble(
     collapse_epoch: int | None,
     diverged_epoch: int | None,
 ) -> Trajectory:
-    """Turn what a trainer measured, in the network's units, into a trajectory in score points."""
-    squared_points = split.scaling.target_deviation**2
-    mse = np.array(errors, dtype=np.float64).reshape(len(errors), 1 if split.test is None else 2) * squared_points
-    avg_loss = avg_loss * squared_points
+    """Return the trajectory, given avg_loss in score points squared and the errors in the network's own units."""
+    with np.errstate(all="ignore"):  # The error of a network about to diverge may exceed the largest double.
+        mse = np.array(errors, dtype=np.float64).reshape(len(errors), 1 if split.test is None else 2)
+        mse *= split.scaling.target_deviation**2
     predictions = predict_scores(final, split.train.features, activation=activation, scaling=split.scaling)
     with np.errstate(all="ignore"):  # A diverged network's error may be inf or nan.
         train_mse = float(np.mean((predictions - split.train.targets) ** 2))

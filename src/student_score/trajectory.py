@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,10 +79,14 @@ class Trajectory:
     def load(cls, path: Path) -> "Trajectory":
         """Read what `save` wrote, equal in every bit."""
         try:
-            with np.load(path) as file:
-                values = dict(file)
-        except (OSError, ValueError, EOFError) as error:
+            with path.open("rb") as file, np.load(file) as arrays:
+                return cls.from_arrays(dict(arrays))
+        except (OSError, ValueError, EOFError, KeyError, BadZipFile) as error:
             raise InputError(f"{path} is not a recorded trajectory: {error}") from None
+
+    @classmethod
+    def from_arrays(cls, values: dict[str, Any]) -> "Trajectory":
+        """Return the trajectory of the arrays that `save` writes."""
         n_features, hidden_size = (int(size) for size in values["shape"])
         return cls(
             avg_loss=values["avg_loss"],
