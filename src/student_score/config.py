@@ -21,6 +21,7 @@ from student_score.dataset import Scale
 from student_score.errors import InputError
 from student_score.network import Initialisation
 from student_score.sampling import Sampling
+from student_score.training import Trainer
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 """Where conf/, data/ and experiments/ lie."""
@@ -85,6 +86,7 @@ class TrainingConfig:
     sampling: Sampling = Sampling.cyclic
     row_order: list[int] | None = None  # of cyclic and full_batch; the order of the training rows by default
     seed: int = 0  # of shuffled and with_replacement
+    trainer: Trainer = Trainer.compiled  # both give the same bits; reference is the one to read
 
     def __post_init__(self) -> None:
         require(
@@ -237,12 +239,15 @@ PROVENANCE = ("tracking", "print_every", "study")
 """Parts of the configuration that change what is written down about a training, never its numbers."""
 
 
-def config_hash(config: Config, *, data_digest: str, algorithm_version: int) -> str:
-    """Return the SHA-256 that identifies a training: the same hash means the same numbers.
+SAME_NUMBERS = ("dataset.name", "dataset.path", "dataset.new_inputs", "training.trainer")
+"""Keys of the other parts that do not change a training's numbers either: what lies in a file counts, not where."""
 
-    Where the file lies and what it is called do not matter, what is in it does.
-    """
+
+def config_hash(config: Config, *, data_digest: str, algorithm_version: int) -> str:
+    """Return the SHA-256 that identifies a training: the same hash means the same numbers."""
     task = {key: item for key, item in plain(config).items() if key not in PROVENANCE}
-    task["dataset"] = {key: item for key, item in task["dataset"].items() if key not in ("name", "path", "new_inputs")}
+    for key in SAME_NUMBERS:
+        group, _, name = key.partition(".")
+        del task[group][name]
     identity = {"task": task, "data": data_digest, "algorithm": algorithm_version}
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()

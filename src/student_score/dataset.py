@@ -154,6 +154,11 @@ class Scaling:
         target = StandardScaler().fit(rows.targets[:, None])
         return cls(features.mean_, features.scale_, float(target.mean_[0]), float(target.scale_[0]))
 
+    @property
+    def squared_points(self) -> float:
+        """Score points squared in one unit of the network's squared error."""
+        return self.target_deviation**2
+
     def apply(self, rows: Rows) -> Rows:
         """Return the rows as the network sees them."""
         return Rows(self.features(rows.features), (rows.targets - self.target_mean) / self.target_deviation)

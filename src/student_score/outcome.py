@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,24 +54,28 @@ SENTENCES: dict[Outcome, str] = {
 }
 
 
+Value = TypeVar("Value", float, NDArray[Any])
+"""A number of one training, or an array with one for each of many."""
+
+
 @dataclass(frozen=True, kw_only=True)
-class EndState:
+class EndState(Generic[Value]):
     """What an outcome is decided from; losses in score points squared, predictions in score points.
 
     `late_rises`, `late_min` and `late_max` describe avg_loss in the last OSCILLATION_WINDOW epochs;
     `tenth_avg_loss` is avg_loss one tenth of the epochs before the last.
     """
 
-    finite: bool
-    prediction_spread: float
-    train_mse: float
+    finite: Value
+    prediction_spread: Value
+    train_mse: Value
     target_variance: float
     target_spread: float
-    late_rises: int
-    late_min: float
-    late_max: float
-    tenth_avg_loss: float
-    last_avg_loss: float
+    late_rises: Value
+    late_min: Value
+    late_max: Value
+    tenth_avg_loss: Value
+    last_avg_loss: Value
 
 
 def end_state(
@@ -80,7 +85,7 @@ def end_state(
     *,
     train_mse: float,
     finite: bool,
-) -> EndState:
+) -> EndState[float]:
     """Summarise a training's end.
 
     Args:
@@ -107,20 +112,35 @@ def end_state(
     )
 
 
-def classify(state: EndState) -> Outcome:
-    """Return the outcome: the first rule that applies, in the order of `Outcome`."""
+OUTCOMES = tuple(Outcome)
+
+
+def classify(state: EndState[float]) -> Outcome:
+    """Return the outcome of one training."""
+    return OUTCOMES[int(outcome_codes(state))]
+
+
+def outcome_codes(state: EndState[float] | EndState[NDArray[Any]]) -> NDArray[np.int64]:
+    """Return the place in OUTCOMES of each training's outcome: the first rule that applies, in the order of `Outcome`.
+
+    One training has one code, in an array without dimensions.
+    """
     # Targets that do not differ are rightly predicted by one number: that is a fit, not a collapse, and its
     # yardstick is the spread that would count as none.
-    variance = max(state.target_variance, COLLAPSED_SPREAD**2)
-    if not state.finite:
-        return Outcome.diverged
-    if state.prediction_spread < COLLAPSED_SPREAD <= state.target_spread:
-        return Outcome.collapsed
-    if state.train_mse < CONVERGED_SHARE * variance:
-        return Outcome.converged
-    swings = state.late_max > (1 + OSCILLATION_SWING) * state.late_min
-    if state.late_rises >= OSCILLATION_RISES and swings:
-        return Outcome.oscillating
-    if abs(state.last_avg_loss - state.tenth_avg_loss) < STATIONARY_CHANGE * state.tenth_avg_loss:
-        return Outcome.converged if state.train_mse < (1 - FIT_SHARE) * variance else Outcome.stuck
-    return Outcome.slow
+    variance = np.maximum(state.target_variance, COLLAPSED_SPREAD**2)
+    with np.errstate(invalid="ignore"):  # The losses of a diverged training may differ by inf - inf.
+        moved = np.abs(np.subtract(state.last_avg_loss, state.tenth_avg_loss))
+        stationary = moved < np.multiply(STATIONARY_CHANGE, state.tenth_avg_loss)
+        swings = state.late_max > np.multiply(1 + OSCILLATION_SWING, state.late_min)
+    same_prediction = np.less(state.prediction_spread, COLLAPSED_SPREAD)
+    fits = state.train_mse < (1 - FIT_SHARE) * variance
+    rules = [
+        (np.logical_not(state.finite), Outcome.diverged),
+        (same_prediction & np.greater_equal(state.target_spread, COLLAPSED_SPREAD), Outcome.collapsed),
+        (state.train_mse < CONVERGED_SHARE * variance, Outcome.converged),
+        (np.greater_equal(state.late_rises, OSCILLATION_RISES) & swings, Outcome.oscillating),
+        (stationary & fits, Outcome.converged),
+        (stationary, Outcome.stuck),
+    ]
+    codes = [OUTCOMES.index(outcome) for _, outcome in rules]
+    return np.select([rule for rule, _ in rules], codes, default=OUTCOMES.index(Outcome.slow))

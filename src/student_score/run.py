@@ -96,6 +96,7 @@ def execute(task: Task) -> Result:
         sampling=training.sampling,
         row_order=training.row_order,
         seed=training.seed,
+        trainer=training.trainer,
         recorded_epochs=log_spaced_epochs(training.epochs, task.config.tracking.curve_points),
     )
     return Result(

@@ -1,22 +1,32 @@
-"""Train one network on a split of the rows, and observe it."""
+"""Train one network, or many, on a split of the rows, and observe how they end."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from student_score.activations import Activation
 from student_score.dataset import Scaling, Split
 from student_score.errors import InputError
 from student_score.network import Parameters, dead_units, predict
-from student_score.outcome import end_state
+from student_score.outcome import OUTCOMES, EndState, Outcome, end_state, outcome_codes
 from student_score.reference import Network, train_epochs
-from student_score.sampling import Sampling, row_orders
+from student_score.sampling import Sampling, check_row_order, row_orders
 from student_score.trajectory import Trajectory, log_spaced_epochs
 
 ALGORITHM_VERSION = 1
 """Raised whenever the same configuration and data would give other numbers; part of every run's identity."""
+
+
+class Trainer(Enum):
+    """Which of the two trainers runs; they agree in every bit."""
+
+    compiled = "compiled"
+    reference = "reference"
 
 
 def train(
@@ -30,6 +40,7 @@ def train(
     row_order: Sequence[int] | None = None,
     seed: int = 0,
     recorded_epochs: NDArray[np.int64] | None = None,
+    trainer: Trainer = Trainer.compiled,
 ) -> Trajectory:
     """Train by gradient descent on the half loss and return the whole trajectory.
 
@@ -44,6 +55,7 @@ def train(
         seed: of the random orders of `shuffled` and `with_replacement`.
         recorded_epochs: (m,) increasing epochs after which train_mse and test_mse are taken; at most 200
             log-spaced ones by default.
+        trainer: which of the two equal trainers runs.
 
     Raises:
         InputError: a value is outside its range. Divergence is no error: it is the trajectory's outcome.
@@ -57,28 +69,59 @@ def train(
     wanted = log_spaced_epochs(epochs, 200) if recorded_epochs is None else recorded_epochs
     if not (len(wanted) and wanted[0] >= 1 and wanted[-1] <= epochs and (np.diff(wanted) > 0).all()):
         raise InputError(f"recorded_epochs={wanted} must increase within 1..{epochs}")
-    parts = [split.train] if split.test is None else [split.train, split.test]
-    scaled = [split.scaling.apply(rows) for rows in parts]
-    lists = [(rows.features.tolist(), rows.targets.tolist()) for rows in scaled]
+    check_row_order(row_order, len(split.train), sampling)
+    run = {Trainer.compiled: run_compiled, Trainer.reference: run_reference}[trainer]
+    measured = run(
+        split,
+        start,
+        learning_rate=learning_rate,
+        epochs=epochs,
+        activation=activation,
+        sampling=sampling,
+        row_order=row_order,
+        seed=seed,
+        wanted=wanted,
+    )
+    return assemble(split, start, activation, wanted, *measured)
+
+
+Measured = tuple[Parameters, NDArray[np.float64], list[list[float]], int | None, int | None]
+"""Of one training, in the network's own units and as far as it ran: final parameters, avg_loss of every epoch,
+[train_mse] or [train_mse, test_mse] of each recorded epoch, collapse_epoch, diverged_epoch."""
+
+
+def run_reference(
+    split: Split,
+    start: Parameters,
+    *,
+    learning_rate: float,
+    epochs: int,
+    activation: Activation,
+    sampling: Sampling,
+    row_order: Sequence[int] | None,
+    seed: int,
+    wanted: NDArray[np.int64],
+) -> Measured:
+    """Train with the reference trainer, and observe it."""
+    parts = [split.scaling.apply(rows) for rows in (split.train, split.test) if rows is not None]
+    lists = [(rows.features.tolist(), rows.targets.tolist()) for rows in parts]
     net = Network.of(start)
     avg_loss: list[float] = []
     errors: list[list[float]] = []
     due = iter([*wanted.tolist(), None])
     next_due = next(due)
     collapse_epoch = diverged_epoch = None
-    orders = row_orders(sampling, len(split.train), epochs, row_order=row_order, seed=seed)
     loop = train_epochs(
         net,
         *lists[0],
         activation=activation,
         learning_rate=learning_rate,
-        orders=orders,
+        orders=row_orders(sampling, len(split.train), epochs, row_order=row_order, seed=seed),
         full_batch=sampling is Sampling.full_batch,
     )
-    squared_points = split.scaling.target_deviation**2
     for epoch, (loss, active) in enumerate(loop, start=1):
-        avg_loss.append(loss * squared_points)
-        if not (math.isfinite(avg_loss[-1]) and net.is_finite()):
+        avg_loss.append(loss)
+        if not (math.isfinite(loss * split.scaling.squared_points) and net.is_finite()):
             diverged_epoch = epoch
             break
         if not active and collapse_epoch is None:
@@ -86,26 +129,190 @@ def train(
         if epoch == next_due:
             errors.append([net.mean_squared_error(*rows, activation) for rows in lists])
             next_due = next(due)
-    return assemble(
-        split, start, net.parameters(), activation, np.array(avg_loss), wanted, errors, collapse_epoch, diverged_epoch
+    return net.parameters(), np.array(avg_loss), errors, collapse_epoch, diverged_epoch
+
+
+def run_compiled(
+    split: Split,
+    start: Parameters,
+    *,
+    learning_rate: float,
+    epochs: int,
+    activation: Activation,
+    sampling: Sampling,
+    row_order: Sequence[int] | None,
+    seed: int,
+    wanted: NDArray[np.int64],
+) -> Measured:
+    """Train with the compiled trainer, as a batch of one network."""
+    from student_score.engine import train_networks  # Late: importing numba takes half a second.
+
+    trained = train_networks(
+        start.flat(),
+        **engine_rows(split),
+        hidden_size=start.hidden_size,
+        learning_rate=learning_rate,
+        epochs=epochs,
+        activation=activation,
+        sampling=sampling,
+        row_order=row_order,
+        seed=seed,
+        recorded_epochs=wanted,
+        loss_epochs=np.arange(1, epochs + 1),
+    )
+    return trained.measured(0, n_features=start.n_features, hidden_size=start.hidden_size)
+
+
+def engine_rows(split: Split) -> dict[str, Any]:
+    """Return the rows as the engine takes them, in the network's own units."""
+    train_rows = split.scaling.apply(split.train)
+    rows: dict[str, Any] = {
+        "features": train_rows.features,
+        "targets": train_rows.targets,
+        "squared_points": split.scaling.squared_points,
+    }
+    if split.test is not None:
+        test_rows = split.scaling.apply(split.test)
+        rows |= {"test_features": test_rows.features, "test_targets": test_rows.targets}
+    return rows
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Trainings:
+    """How many networks, trained on the same rows, ended; losses in score points squared.
+
+    Attributes:
+        finals: (networks, size) flat parameters after the last epoch run, in the networks' own units.
+        recorded_epochs: (m,) the epochs at which the curves below were taken.
+        avg_loss, train_mse: (networks, m) curves; NaN where divergence left nothing to record.
+        test_mse: (networks, m) the same on the test rows; None without test rows.
+        collapse_epoch, diverged_epoch: (networks,) epochs as in `Trajectory`; 0 if none.
+        end: what the outcomes were decided from.
+        outcome_codes: (networks,) places in `outcome.OUTCOMES`.
+    """
+
+    finals: NDArray[np.float64]
+    recorded_epochs: NDArray[np.int64]
+    avg_loss: NDArray[np.float64]
+    train_mse: NDArray[np.float64]
+    test_mse: NDArray[np.float64] | None
+    collapse_epoch: NDArray[np.int64]
+    diverged_epoch: NDArray[np.int64]
+    end: EndState[NDArray[Any]]
+    outcome_codes: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.finals)
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        """How each training ended."""
+        return [OUTCOMES[code] for code in self.outcome_codes]
+
+
+def train_many(
+    split: Split,
+    starts: NDArray[np.float64],
+    *,
+    hidden_size: int,
+    learning_rate: ArrayLike,
+    epochs: int,
+    output_learning_rate: ArrayLike | None = None,
+    activation: Activation = Activation.relu,
+    sampling: Sampling = Sampling.cyclic,
+    row_order: ArrayLike | None = None,
+    seed: ArrayLike = 0,
+    recorded_epochs: ArrayLike = (),
+    threads: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Trainings:
+    """Train many networks at once on one split, each as `train` would, bit for bit.
+
+    Args:
+        split: training rows, test rows and scaling; losses come back in score points squared.
+        starts: (size,) or (networks, size) flat parameters to start from.
+        hidden_size: hidden units of every network.
+        learning_rate: () or (networks,) step size.
+        epochs: passes over the training rows, at least 1.
+        output_learning_rate: () or (networks,) step size of w2 and b2 where it differs from that of w1 and b1.
+        activation: of the hidden units.
+        sampling: in which order, and how many rows at a time.
+        row_order: (n,) or (networks, n) permutations for `cyclic` and `full_batch`.
+        seed: () or (networks,) integers, of the random orders of `shuffled` and `with_replacement`.
+        recorded_epochs: (m,) increasing epochs at which the curves are taken; none by default.
+        threads: how many to use; all by default.
+        progress: called as progress(networks done, networks).
+
+    Raises:
+        InputError: a value is outside its range.
+    """
+    from student_score.engine import train_networks  # Late: importing numba takes half a second.
+
+    scaling, targets = split.scaling, split.train.targets
+    trained = train_networks(
+        starts,
+        **engine_rows(split),
+        hidden_size=hidden_size,
+        learning_rate=learning_rate,
+        output_learning_rate=output_learning_rate,
+        epochs=epochs,
+        activation=activation,
+        sampling=sampling,
+        row_order=row_order,
+        seed=seed,
+        recorded_epochs=recorded_epochs,
+        keep_predictions=True,
+        threads=threads,
+        progress=progress,
+    )
+    if trained.predictions is None:
+        raise TypeError("the engine kept no predictions")
+    predictions, finite = scaling.scores(trained.predictions), trained.diverged_epoch == 0
+    with np.errstate(all="ignore"):  # A diverged network predicts inf or nan: a result, not a fault.
+        end = EndState(
+            finite=finite,
+            prediction_spread=np.where(finite, np.ptp(predictions, axis=1), np.nan),
+            train_mse=np.mean((predictions - targets) ** 2, axis=1),
+            target_variance=float(np.var(targets)),
+            target_spread=float(np.ptp(targets)),
+            late_rises=trained.late_rises,
+            late_min=trained.late_min,
+            late_max=trained.late_max,
+            tenth_avg_loss=trained.tenth_avg_loss,
+            last_avg_loss=trained.last_avg_loss,
+        )
+        curves = [trained.avg_loss, trained.train_mse, trained.test_mse]
+        avg_loss, train_mse, test_mse = (None if c is None else c * scaling.squared_points for c in curves)
+    if avg_loss is None or train_mse is None:
+        raise TypeError("the engine kept no curves")
+    return Trainings(
+        finals=trained.finals,
+        recorded_epochs=trained.recorded_epochs,
+        avg_loss=avg_loss,
+        train_mse=train_mse,
+        test_mse=test_mse,
+        collapse_epoch=trained.collapse_epoch,
+        diverged_epoch=trained.diverged_epoch,
+        end=end,
+        outcome_codes=outcome_codes(end),
     )
 
 
 def assemble(
     split: Split,
     start: Parameters,
-    final: Parameters,
     activation: Activation,
-    avg_loss: NDArray[np.float64],
     wanted: NDArray[np.int64],
+    final: Parameters,
+    avg_loss: NDArray[np.float64],
     errors: list[list[float]],
     collapse_epoch: int | None,
     diverged_epoch: int | None,
 ) -> Trajectory:
-    """Return the trajectory, given avg_loss in score points squared and the errors in the network's own units."""
-    with np.errstate(all="ignore"):  # The error of a network about to diverge may exceed the largest double.
+    """Return the trajectory, in score points, of what a trainer measured."""
+    with np.errstate(all="ignore"):  # The errors of a network about to diverge may exceed the largest double.
         mse = np.array(errors, dtype=np.float64).reshape(len(errors), 1 if split.test is None else 2)
-        mse *= split.scaling.target_deviation**2
+        mse, avg_loss = mse * split.scaling.squared_points, avg_loss * split.scaling.squared_points
     predictions = predict_scores(final, split.train.features, activation=activation, scaling=split.scaling)
     with np.errstate(all="ignore"):  # A diverged network's error may be inf or nan.
         train_mse = float(np.mean((predictions - split.train.targets) ** 2))

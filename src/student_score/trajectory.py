@@ -40,7 +40,7 @@ class Trajectory:
     final: Parameters
     predictions: NDArray[np.float64]
     dead_units: NDArray[np.bool_]
-    end: EndState
+    end: EndState[float]
     collapse_epoch: int | None
     diverged_epoch: int | None
 
