@@ -120,3 +120,14 @@ def test_step_fires_only_above_its_threshold(z, threshold, output):
 def test_step_has_threshold_zero_unless_told():
     """Without a threshold, positive sums fire and 0 does not."""
     assert (step(0.1), step(0.0), step(-0.1)) == (1.0, 0.0, 0.0)
+
+
+def test_the_tangent_is_as_accurate_as_the_c_librarys():
+    """At 2,000 points from 1e-12 to 20, both signs, it is within 5 units in the last place of math.tanh."""
+    # Ours is within 3 of the truth, the C library's within 2.
+    for z in np.geomspace(1e-12, 20, 1000).tolist():
+        for signed in (z, -z):
+            expected = math.tanh(signed)
+            assert abs(Activation.tanh.evaluate(signed)[0] - expected) <= 5 * math.ulp(expected)
+    assert Activation.tanh.evaluate(math.inf) == (1.0, 0.0)
+    assert Activation.tanh.evaluate(0.0) == (0.0, 1.0)

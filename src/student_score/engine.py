@@ -10,6 +10,7 @@ A kernel is compiled once for each (hidden size, number of features, activation,
 repository's `.cache/numba`, elsewhere if NUMBA_CACHE_DIR says so. NUMBA_NUM_THREADS limits the threads.
 """
 
+import gc
 import os
 import zlib
 from collections.abc import Callable
@@ -230,10 +231,18 @@ def train_networks(
     constants = (hidden_size, n_features, code, sampling is Sampling.full_batch, lanes)
     # Called with no networks, a kernel is only compiled.
     nothing, nowhere = piece(each, results, 0, 0)
-    kernel = ready(make_kernel, constants, (*nothing, *task, np.zeros(1, dtype=np.int64), *nowhere))
+    stop, work = np.zeros(1, dtype=np.int64), work_arrays(task, size, hidden_size, lanes)
+    kernel = ready(make_kernel, constants, (*nothing, *task, stop, *work, *nowhere))
     blocks = max(1, int(CHUNK_UPDATES / (float(task.epochs) * task.n * size * lanes)))
     blocks = min(blocks, -(-networks // (lanes * threads)))  # Every thread gets work.
-    run_chunks(kernel, each, task, results, chunk=blocks * lanes, threads=threads, progress=progress)
+    run_chunks(
+        *(kernel, each, task, results),
+        units=hidden_size,
+        lanes=lanes,
+        chunk=blocks * lanes,
+        threads=threads,
+        progress=progress,
+    )
     predictions = None
     if keep_predictions:
         predictions = np.empty((networks, task.n))
@@ -419,19 +428,41 @@ def piece(each: PerNetwork, results: Results, first: int, last: int) -> tuple[li
     return [np.array(array[first:last], order="C") for array in each], [array[first:last] for array in results]
 
 
+def work_arrays(task: Task, size: int, units: int, lanes: int) -> list[NDArray[Any]]:
+    """Return the arrays a block works on, as `compiled` names them; compiling their allocation would take longer."""
+    inputs = task.features.shape[1]
+    steps = min(task.n, max(1, TABLE_VALUES // (lanes * (inputs + 1))))
+    shapes = [(size, lanes), (size, lanes), (6, lanes), (units, lanes), (units, lanes)]
+    return [
+        *(np.zeros(shape) for shape in shapes),
+        np.zeros((task.n, lanes), dtype=np.int64),
+        np.zeros(lanes, dtype=np.uint64),
+        np.zeros((steps, inputs + 1, lanes)),
+        np.zeros((1, inputs + 1, lanes)),
+        np.zeros((history_length(task.epochs), lanes)),
+        np.zeros(lanes, dtype=np.bool_),
+    ]
+
+
 def ready(
     make: Callable[..., Callable[..., None]], constants: tuple[int, ...], trial: tuple[Any, ...]
 ) -> Callable[..., None]:
     """Return a kernel that the trial call has compiled or loaded; an unusable cache folder only costs time."""
-    for on_disk in (True, False):
-        try:
-            kernel = make(*constants, source_fingerprint(), on_disk=on_disk)
-            kernel(*trial)
-        except (OSError, RuntimeError, EOFError):
-            if not on_disk:
-                raise
-        else:
-            break
+    collecting = gc.isenabled()
+    gc.disable()  # Compiling makes millions of objects and next to no garbage; looking for it costs a tenth of the time
+    try:
+        for on_disk in (True, False):
+            try:
+                kernel = make(*constants, source_fingerprint(), on_disk=on_disk)
+                kernel(*trial)
+            except (OSError, RuntimeError, EOFError):
+                if not on_disk:
+                    raise
+            else:
+                break
+    finally:
+        if collecting:
+            gc.enable()
     return kernel
 
 
@@ -447,6 +478,8 @@ def run_chunks(
     task: Task,
     results: Results,
     *,
+    units: int,
+    lanes: int,
     chunk: int,
     threads: int,
     progress: Callable[[int, int], None] | None,
@@ -457,13 +490,14 @@ def run_chunks(
     report progress and to stop the others after their current epoch on Ctrl-C, and several callers may train at
     once, which numba's workqueue threads answer with an abort.
     """
-    networks, done = len(each.starts), 0
+    networks, size = (int(length) for length in each.starts.shape)
+    done = 0
     stop = np.zeros(1, dtype=np.int64)
 
     def train(first: int) -> int:
         last = min(first + chunk, networks)
         inputs, outputs = piece(each, results, first, last)
-        kernel(*inputs, *task, stop, *outputs)
+        kernel(*inputs, *task, stop, *work_arrays(task, size, units, lanes), *outputs)
         return last - first
 
     with ThreadPoolExecutor(threads) as pool:
@@ -499,7 +533,7 @@ def compiled(function: Compiled) -> Compiled:
     lane visits them; table (steps, inputs + 1, lanes), the features and targets of the rows next in that order.
     They are passed one by one: kept in a tuple, they would be reference-counted in the innermost loops.
     """
-    return cast("Compiled", numba.njit(forceinline=True, error_model="numpy")(function))
+    return cast("Compiled", numba.njit(inline="always", error_model="numpy")(function))
 
 
 relu = compiled(Activation.relu.evaluate)
@@ -544,7 +578,8 @@ def draw_order(
             if sampling == WITH_REPLACEMENT:
                 generators[lane], order[k, lane] = draw(generators[lane], n)
             else:
-                order[k, lane] = row_orders[min(base + lane, len(row_orders) - 1), k]
+                network = base + lane if base + lane < len(row_orders) else len(row_orders) - 1
+                order[k, lane] = row_orders[network, k]
     if sampling == SHUFFLED:
         for last in range(n - 1, 0, -1):  # Durstenfeld 1964
             for lane in range(lanes):
@@ -580,21 +615,17 @@ def forward(
 ) -> None:
     """Set the hidden units' outputs and slopes and the error on row s of the table."""
     b1, w2 = inputs * units, (inputs + 1) * units
-    smooth = code == TANH or code == SIGMOID  # noqa: PLR1714 - Numba folds this into a constant.
     for j in range(units):
         for lane in range(lanes):
             z = table[s, 0, lane] * p[j, lane]
             for i in range(1, inputs):
                 z += table[s, i, lane] * p[i * units + j, lane]
             z += p[b1 + j, lane]
-            if smooth:
-                hidden[j, lane] = z
-            else:
-                hidden[j, lane], slope[j, lane] = activate(code, z)
-    if smooth:  # A loop of its own: exponentials come one by one and would hold the sums above to their pace.
-        for j in range(units):
-            for lane in range(lanes):
-                hidden[j, lane], slope[j, lane] = activate(code, hidden[j, lane])
+            hidden[j, lane] = z
+    # A loop of its own: exponentials come one by one and would hold the sums above to their pace.
+    for j in range(units):
+        for lane in range(lanes):
+            hidden[j, lane], slope[j, lane] = activate(code, hidden[j, lane])
     for lane in range(lanes):
         prediction = hidden[0, lane] * p[w2, lane]
         for j in range(1, units):
@@ -707,7 +738,8 @@ def mean_squared_errors(
     first: int, last: int, code: int, units: int, inputs: int, lanes: int,
 ) -> None:  # fmt: skip
     """Set the total to each lane's mean squared error over rows first..last-1; `single` is a table of one row."""
-    state[TOTAL, :] = 0.0
+    for lane in range(lanes):
+        state[TOTAL, lane] = 0.0
     for row in range(first, last):
         for lane in range(lanes):
             for i in range(inputs):
@@ -736,7 +768,7 @@ def describe_end(
     share: float,
 ) -> None:  # fmt: skip
     """Write what `outcome.end_state` takes from the avg_loss of the `ran` epochs; `history` holds the last of them."""
-    oldest, kept = max(0, ran - window), len(history)
+    oldest, kept = ran - window if ran > window else 0, len(history)
     previous = history[oldest % kept, lane] * scale
     low, high, rises = previous, previous, 0
     for epoch in range(oldest + 1, ran):
@@ -745,7 +777,7 @@ def describe_end(
         low = loss if loss < low or np.isnan(loss) else low  # A nan stays, as in numpy's min and max.
         high = loss if loss > high or np.isnan(loss) else high
         previous = loss
-    tenth = max(1, int(ran * share))
+    tenth = int(ran * share) if ran * share >= 1.0 else 1
     ends[network, 0], ends[network, 1], ends[network, 3] = low, high, previous
     ends[network, 2] = history[(ran - 1 - tenth) % kept, lane] * scale if ran > tenth else np.inf
     events[network, 2] = rises
@@ -764,21 +796,19 @@ def make_kernel(  # noqa: C901, PLR0915 - One function, since a kernel that call
     def train_blocks(  # type: ignore[no-untyped-def]  # noqa: C901, PLR0912, PLR0915 - see above
         starts, hidden_rates, output_rates, row_orders, seeds,
         features, targets, n, sampling, epochs, loss_epochs, recorded_epochs, scale, window, share,
-        stop, finals, avg_loss, train_mse, test_mse, ends, events,
+        stop, p, sums, state, hidden, slope, order, generators, table, single, history, running,
+        finals, avg_loss, train_mse, test_mse, ends, events,
     ):  # fmt: skip
         size, _ = units * (inputs + 2) + 1, fingerprint
-        p, sums, state = np.empty((size, lanes)), np.zeros((size, lanes)), np.empty((6, lanes))
-        hidden, slope = np.empty((units, lanes)), np.empty((units, lanes))
-        order, generators = np.empty((n, lanes), dtype=np.int64), np.empty(lanes, dtype=np.uint64)
-        table = np.empty((min(n, max(1, TABLE_VALUES // (lanes * (inputs + 1)))), inputs + 1, lanes))
-        single = np.empty((1, inputs + 1, lanes))
-        history = np.empty((max(window, int(epochs * share) + 2), lanes))
         random = sampling in (SHUFFLED, WITH_REPLACEMENT)
         for base in range(0, len(starts), lanes):
-            real = min(lanes, len(starts) - base)  # The last block is filled up with copies of its last network.
-            running = np.arange(lanes) < real
+            left = len(starts) - base
+            # The last block is filled up with copies of its last network.
+            real = lanes if lanes < left else left  # noqa: FURB136 - min takes 0.15 s to compile
+            trained = real
             for lane in range(lanes):
-                network = base + min(lane, real - 1)
+                running[lane] = lane < real
+                network = base + (lane if lane < real else real - 1)
                 for k in range(size):
                     p[k, lane] = starts[network, k]
                     sums[k, lane] = 0.0
@@ -792,10 +822,10 @@ def make_kernel(  # noqa: C901, PLR0915 - One function, since a kernel that call
                     return
                 if random or epoch == 1:
                     draw_order(order, generators, row_orders, base, sampling, lanes)
-                state[TOTAL, :] = 0.0
-                state[ACTIVE, :] = 0.0
+                for lane in range(lanes):
+                    state[TOTAL, lane] = state[ACTIVE, lane] = 0.0
                 for first in range(0, n, len(table)):
-                    steps = min(len(table), n - first)
+                    steps = len(table) if len(table) < n - first else n - first  # noqa: FURB136 - see above
                     if random or epoch == 1 or n > len(table):
                         fill(table, features, targets, order, first, steps, inputs, lanes)
                     for s in range(steps):
@@ -817,10 +847,11 @@ def make_kernel(  # noqa: C901, PLR0915 - One function, since a kernel that call
                     for lane in range(real):
                         if running[lane] and not lane_finite(p, state, n, scale, lane):
                             running[lane] = False
+                            trained -= 1
                             events[base + lane, 1] = epoch
                             describe_end(ends, events, base + lane, history, lane, epoch, scale, window, share)
                             set_aside(p, state, lane, finals, events, base + lane)
-                    if not running.any():
+                    if trained == 0:
                         break
                 for lane in range(lanes):  # Of a training that diverged, set_aside has already noted it.
                     first_quiet = state[ACTIVE, lane] == 0.0 and state[COLLAPSE, lane] == 0.0

@@ -121,6 +121,39 @@ def plateau(
 
 
 @mpl.rc_context(STYLE)
+def throughput(
+    sweeps: Mapping[str, tuple[NDArray[Any], NDArray[Any], NDArray[Any]]],
+    methods: Mapping[str, tuple[float, float]],
+    *,
+    path: Path,
+) -> None:
+    """Draw time per network against each of four sizes on log axes, other methods as markers in the first.
+
+    Args:
+        sweeps: name of a size -> (sizes (k,), microseconds (3, k): smallest, median and largest over the rounds,
+            growth (k,) in proportion to which the time is to grow, drawn as a dashed line through the last median).
+        methods: label -> (networks, microseconds), at 1000 epochs.
+        path: the PNG file.
+    """
+    figure = Figure(figsize=(12.4, 8.8), layout="constrained")
+    panels = list(figure.subplots(2, 2).flat)
+    for axes, (name, (sizes, bounds, growth)) in zip(panels, sweeps.items(), strict=True):
+        low, median, high = bounds
+        axes.fill_between(sizes, low, high, color="#0072B2", alpha=0.2, lw=0)
+        axes.plot(sizes, median, "o-", ms=4, color="#0072B2", label="engine, one thread: median and range")
+        axes.plot(sizes, growth * (median[-1] / growth[-1]), color="black", lw=0.8, ls="--", label="in proportion")
+        span = "time" if name == "epochs" else "time of 1000 epochs"
+        axes.set(xscale="log", yscale="log", xlabel=name, ylabel=f"{span} per network (microseconds)")
+    colours = mpl.colormaps["viridis"](np.linspace(0, 0.9, len(methods)))
+    for colour, marker, (label, point) in zip(colours, "osD^v<>PX*dph8"[: len(methods)], methods.items(), strict=True):
+        panels[0].plot(*point, marker, color=colour, ms=7, label=label)
+    for axes in panels:
+        axes.legend(fontsize=8)
+    figure.suptitle("What a training costs, on logarithmic axes")
+    save(figure, path)
+
+
+@mpl.rc_context(STYLE)
 def sweep(table: "pd.DataFrame", swept: Sequence[str], path: Path) -> None:
     """Draw final train_mse against the first swept number, a marker a run, shaped and coloured by outcome.
 
