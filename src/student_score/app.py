@@ -4,7 +4,8 @@ import gc
 import os
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import hydra
@@ -97,16 +98,30 @@ def run_alone(config: Config) -> None:
         from student_score import study
 
         if study.has_own_trainings(config.study):
-            store, run_id, table = study.record_trainings(config.study, config)
+            with waiting(f"Training the networks of the study {config.study}"):
+                store, run_id, table = study.record_trainings(config.study, config)
             close_study(config.study, table, store, run_id)
             return
-    result = run.execute(task)
+    with waiting("Training; a network of a new size is first compiled, which takes some seconds"):
+        result = run.execute(task)
     print("\n".join(run.transcript(result)), flush=True)
     from student_score.tracking import Store
 
     store = Store(uri, config.tracking.experiment)
     run_id = store.record(run.record(result))
     print(f"\nRecorded as run {run_id} of experiment {config.tracking.experiment} in {uri}")
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Show on a terminal that something is under way, if it takes longer than a moment."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(what):
+        yield
 
 
 def run_member(config: Config, membership: Any) -> None:

@@ -51,10 +51,10 @@ def test_the_readmes_csv_example_runs(student_score, tmp_path):
 
 
 def test_the_readmes_python_runs():
-    """The code prints what its comment says."""
-    [code] = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
-    assert done.stdout.strip() == re.search(r"# (.+)$", code.strip())[1]
+    """Each block, run after those before it, prints what its last comment says."""
+    blocks = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    done = subprocess.run([sys.executable, "-c", "".join(blocks)], cwd=ROOT, check=True, capture_output=True, text=True)
+    assert done.stdout.splitlines() == [re.search(r"# (.+)$", block.strip())[1] for block in blocks]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))

@@ -172,7 +172,7 @@ def test_a_traceback_comes_only_when_asked_for(student_score, monkeypatch):
 def test_ctrl_c_ends_with_a_sentence(store_uri, tmp_path):
     """An interrupted training exits with 130, without a traceback and without a run."""
     process = subprocess.Popen(
-        [BIN / "student-score", "training.epochs=100000000"],
+        [BIN / "student-score", "training.epochs=30000000"],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
