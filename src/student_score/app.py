@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from student_score.sweep import Sweep
     from student_score.tracking import Store
 
-BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
+BAD_INPUT, FAILED, INTERRUPTED, TERMINATED = 2, 1, 130, 143
 """Exit codes."""
 
 
@@ -38,6 +39,7 @@ def main() -> NoReturn:
     # Hydra formats errors its own way and exits with 1, unless told to raise them: then the sentences below apply.
     traceback_wanted = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # So that an open sweep is closed as KILLED.
     register()
     try:
         hydra.main(version_base="1.3", config_path=str(REPOSITORY / "conf"), config_name="config")(run_job)()

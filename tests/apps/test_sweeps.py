@@ -1,6 +1,9 @@
 """`student-score -m`: a real Hydra multirun whose records are read back from MLflow."""
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -44,6 +47,26 @@ def test_a_bad_job_stops_the_sweep_before_it_starts(student_score, tmp_path):
     assert "2 of 3 jobs cannot run, so none was started." in done.stderr
     assert "training.learning_rate=0 training.epochs=10: training.learning_rate=0.0" in done.stderr
     assert not (tmp_path / "mlflow.db").exists()
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_sweep_is_closed(store_uri, tmp_path, sent, code):
+    """Ctrl-C or a termination ends the parent run as KILLED; what was recorded so far stays, whole."""
+    rates = ",".join(f"{k / 10000}" for k in range(1, 200))
+    command = [Path(sys.executable).with_name("student-score"), "-m", f"training.learning_rate={rates}"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("lr=")
+    process.send_signal(sent)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert "Traceback" not in errors
+    store = Store(store_uri, "student-score")
+    [parent] = store.search("tags.kind = 'sweep'")
+    assert parent.status == "KILLED"
+    children = store.children(parent.run_id)
+    assert children
+    assert {run.status for run in children} <= {"FINISHED"}
 
 
 def test_an_unknown_swept_key_is_named(student_score):
