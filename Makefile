@@ -8,10 +8,11 @@ SHELL := /bin/bash
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help reproduce test check ui lock clean
+.PHONY: help reproduce bench test check ui lock clean
 
 help:
 	@echo "make reproduce   set up, run the studies and the sweep of rates, print what they found"
+	@echo "make bench       measure the speed of the trainers and of other libraries (3 minutes)"
 	@echo "make ui          open the recorded runs in the MLflow UI"
 	@echo "make test        set up and run the tests"
 	@echo "make check       lint and type checks"
@@ -25,6 +26,9 @@ reproduce: $(READY)
 	@echo
 	@echo "Compare the runs in the MLflow UI: make ui"
 	@$(BIN)/student-score-ui --link-only
+
+bench: $(READY)
+	$(BIN)/student-score experiment=throughput
 
 test: $(READY)
 	$(BIN)/pytest
