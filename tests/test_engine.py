@@ -257,6 +257,27 @@ def test_suite_would_catch_a_reassociated_sum() -> None:
     assert bits(np.array(w)) != bits(expected)
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("networks", [129, 300, 128 * 20, 128 * 37 + 5])
+def test_no_network_is_left_out_when_a_call_takes_many_chunks(monkeypatch, threads, networks) -> None:
+    """However many chunks a call is cut into, every network is trained, and progress counts them all."""
+    if threads > engine.numba.config.NUMBA_NUM_THREADS:
+        pytest.skip("one thread only")
+    monkeypatch.setattr(engine, "CHUNK_UPDATES", 1.0)  # One block of lanes a chunk.
+    rates = np.geomspace(1e-5, 1e-2, networks)
+    seen: list[tuple[int, int]] = []
+    settings: dict[str, Any] = {"hidden_size": 2, "learning_rate": rates, "epochs": 3}
+    trained = train_networks(
+        *(START, FEATURES, TARGETS), **settings, threads=threads, progress=lambda *counts: seen.append(counts)
+    )
+    assert seen[0] == (0, networks)
+    assert seen[-1] == (networks, networks)
+    for k in (0, 127, 128, networks // 2, networks - 2, networks - 1):
+        assert bits(trained.finals[k]) == bits(reference(START, learning_rate=rates[k], epochs=3)["final"])
+    monkeypatch.undo()
+    assert bits(trained.finals.ravel()) == bits(train_networks(START, FEATURES, TARGETS, **settings).finals.ravel())
+
+
 def golden_cases() -> list[dict[str, Any]]:
     """Return the settings of the golden runs: 32 of them, half inside the chaotic band."""
     rates = [1e-4, 1e-3, 1.9e-3, 2.0e-3, 2.1e-3, 2.2e-3, 1e-2, 0.5]

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, cast
 
@@ -503,10 +504,10 @@ def run_chunks(
     with ThreadPoolExecutor(threads) as pool:
         try:
             firsts = iter(range(0, networks, chunk))
-            running = {pool.submit(train, first) for first, _ in zip(firsts, range(2 * threads), strict=False)}
+            running = {pool.submit(train, first) for first in islice(firsts, 2 * threads)}
             while running:
                 finished, running = wait(running, return_when=FIRST_COMPLETED)
-                running |= {pool.submit(train, first) for first, _ in zip(firsts, finished, strict=False)}
+                running |= {pool.submit(train, first) for first in islice(firsts, len(finished))}
                 done += sum(future.result() for future in finished)
                 if progress is not None:
                     progress(done, networks)
