@@ -49,6 +49,11 @@ def test_a_single_bad_job_reads_like_a_single_run():
         sweep.check_jobs([["rate=0.1", "epochs=0"]], compose)
 
 
+def opened_sweep(jobs: list[list[str]]) -> sweep.Sweep:
+    """Check the jobs and open their sweep."""
+    return sweep.open_sweep(jobs, sweep.check_jobs(jobs, compose))
+
+
 def run_jobs(opened: sweep.Sweep) -> None:
     """Do what the jobs of a sweep do."""
     for job in opened.jobs:
@@ -59,7 +64,7 @@ def run_jobs(opened: sweep.Sweep) -> None:
 
 def test_a_sweep_ends_with_a_table_under_its_parent(store_uri):
     """The parent holds results.csv and results.parquet with a row a run, counts by outcome, and a figure."""
-    opened = sweep.open_sweep([["rate=0.0001"], ["rate=0.0002"], ["rate=0.01"]], compose)
+    opened = opened_sweep([["rate=0.0001"], ["rate=0.0002"], ["rate=0.01"]])
     with sweep.running(opened):
         run_jobs(opened)
         opened.close([])
@@ -78,7 +83,7 @@ def test_a_sweep_ends_with_a_table_under_its_parent(store_uri):
 def test_an_interrupted_sweep_is_killed_and_a_broken_one_failed(store_uri):
     """Ctrl-C ends the parent run as KILLED, an error as FAILED: none is left RUNNING."""
     for error, status in ((KeyboardInterrupt, "KILLED"), (RuntimeError, "FAILED")):
-        opened = sweep.open_sweep([["rate=0.1"]], compose)
+        opened = opened_sweep([["rate=0.1"]])
         with pytest.raises(error), sweep.running(opened):
             raise error
         assert opened.store.run(opened.membership.parent_run_id).status == status
@@ -89,7 +94,7 @@ def test_failed_jobs_are_kept_apart(store_uri):
     jobs = [["rate=0.0001"], ["rate=0.01"]]
     returns = [JobReturn(status=JobStatus.COMPLETED), JobReturn(status=JobStatus.FAILED)]
     returns[1].return_value = ValueError("no luck")
-    opened = sweep.open_sweep(jobs, compose)
+    opened = opened_sweep(jobs)
     [(job, error)] = failures = sweep.failures(jobs, returns)
     assert (job, str(error)) == (["rate=0.01"], "no luck")
     opened.close(failures)

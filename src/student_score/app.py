@@ -112,6 +112,8 @@ def run_alone(config: Config) -> None:
     store = Store(uri, config.tracking.experiment)
     run_id = store.record(run.record(result))
     print(f"\nRecorded as run {run_id} of experiment {config.tracking.experiment} in {uri}")
+    if config.study is not None:
+        print(f"The study {config.study} judges a sweep: student-score -m experiment={config.study}")
 
 
 @contextmanager
@@ -150,9 +152,13 @@ def run_sweep(
         InputError: before anything ran, naming every job that cannot.
         SweepError: after everything ran, naming every job that failed.
     """
-    from student_score import sweep
+    from student_score import study, sweep
 
-    opened = sweep.open_sweep(jobs, compose)
+    tasks = sweep.check_jobs(jobs, compose)
+    name = tasks[0].config.study
+    if name is not None and study.has_own_trainings(name):
+        raise InputError(f"the study {name} is no sweep; run it without -m: student-score experiment={name}")
+    opened = sweep.open_sweep(jobs, tasks)
     with sweep.running(opened):
         returns = launch()
         failures = sweep.failures(jobs, returns)

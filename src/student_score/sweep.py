@@ -120,9 +120,8 @@ def check_jobs(jobs: Sequence[Sequence[str]], compose: Callable[[Sequence[str]],
     return tasks
 
 
-def open_sweep(jobs: Sequence[Sequence[str]], compose: Callable[[Sequence[str]], Any]) -> Sweep:
-    """Check all jobs, then create the parent run."""
-    tasks = check_jobs(jobs, compose)
+def open_sweep(jobs: Sequence[Sequence[str]], tasks: Sequence[Task]) -> Sweep:
+    """Create the parent run of jobs that have been checked: `tasks` is what `check_jobs` made of them."""
     config = tasks[0].config
     swept = swept_keys([task.config for task in tasks], written=[override.partition("=")[0] for override in jobs[0]])
     identity = hashlib.sha256("\n".join(sorted(task.identity for task in tasks)).encode()).hexdigest()

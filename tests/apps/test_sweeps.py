@@ -69,6 +69,16 @@ def test_an_interrupted_sweep_is_closed(store_uri, tmp_path, sent, code):
     assert {run.status for run in children} <= {"FINISHED"}
 
 
+def test_a_study_is_launched_as_what_it_is(student_score, tmp_path):
+    """A study with trainings of its own refuses -m and says how it runs; a study of a sweep says so after one run."""
+    done = student_score("-m", "experiment=plateau")
+    assert done.returncode == 2
+    assert "run it without -m: student-score experiment=plateau" in done.stderr
+    assert not (tmp_path / "mlflow.db").exists()
+    done = student_score("experiment=article")
+    assert done.stdout.rstrip().endswith("The study article judges a sweep: student-score -m experiment=article")
+
+
 def test_an_unknown_swept_key_is_named(student_score):
     """A sweep of a parameter that does not exist says so."""
     done = student_score("-m", "training.rate=0.1,0.2")
