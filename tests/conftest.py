@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from student_score.dataset import Rows, Split, read_csv, split_rows
+from student_score.data.csv_file import read_csv
+from student_score.data.rows import Rows, Split, split_rows
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -44,8 +44,8 @@ class StudentScoreLauncher(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:  # noqa: ARG002 - Hydra's signature
         """Run jobs given as overrides."""
-        from student_score.app import run_jobs
-        from student_score.multirun import Composer, parsed
+        from student_score.commands.sweep import run_jobs
+        from student_score.config.jobs import Composer, parsed
 
         return run_jobs([parsed(job, self.loader) for job in job_overrides], Composer(self.loader, self.base))
 
@@ -66,14 +66,13 @@ class StudentScoreSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> None:
         """Run all jobs."""
-        from student_score.app import run_sweep
-        from student_score.multirun import Composer, expand
+        from student_score.commands.sweep import run_sweep
+        from student_score.config.jobs import Composer, expand
 
         written = [f"{key}={value}" for key, value in self.params.items()] + arguments
         together = isinstance(self.launcher, StudentScoreLauncher)
-        run_sweep(
-            expand(written, self.loader), Composer(self.loader, self.base), launch=None if together else self.launch
-        )
+        composer = Composer(self.loader, self.base)
+        run_sweep(expand(written, self.loader), composer, composer.default, launch=None if together else self.launch)
 
     def launch(self, jobs: Sequence[Sequence[str]]) -> Sequence[JobReturn]:
         """Hand jobs to a launcher of Hydra's."""

@@ -1,0 +1,1 @@
+"""The commands, and what they share: sentences, exit codes and progress."""

@@ -1,0 +1,113 @@
+"""Studies at the terminal: run as sweeps or as tables of trainings, judged again, told on one page."""
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from student_score.commands.terminal import guarded, waiting
+from student_score.config.compose import default_config, register
+from student_score.config.schema import Config, TrackingConfig
+from student_score.errors import InputError
+from student_score.paths import REPOSITORY, known_studies
+
+if TYPE_CHECKING:
+    from student_score.sweeps.plan import Plan
+    from student_score.tracking.store import Store
+
+
+def has_own_trainings(name: str) -> bool:
+    """Say whether a study computes a table of trainings instead of judging a sweep."""
+    from student_score.studies.study import load
+
+    return load(name).trainings is not None
+
+
+def run_trainings(name: str, config: Config) -> None:
+    """Run a study that keeps its trainings in one table, and print what it found.
+
+    Raises:
+        InputError: the configuration has settings that the study does not use.
+    """
+    from student_score.studies.evidence import check_used, record_trainings
+    from student_score.tracking.address import check_reachable
+
+    check_used(name, config, default_config())
+    check_reachable(config.tracking.store_uri)
+    with waiting(f"Training the networks of the study {name}"):
+        store, run_id, table = record_trainings(name, config)
+    close(name, table, store, run_id)
+
+
+def check_sweep(name: str, plan: "Plan", default: Config) -> None:
+    """Raise InputError unless the runs of a sweep are what a study judges."""
+    from student_score.studies.evidence import check_rows, check_used
+
+    if has_own_trainings(name):
+        raise InputError(f"the study {name} is no sweep; run it without -m: student-score experiment={name}")
+    for member in plan.members:
+        check_used(name, member.task.config, default)
+        check_rows(name, member.task.data_digest, member.task.config.dataset.path)
+
+
+def close(name: str, evidence: Any, store: "Store", run_id: str) -> None:
+    """Judge a study on its evidence, tag its run, and print what it reports and its verdicts with their numbers."""
+    from student_score.studies import study
+
+    folder = study.results_folder(name)
+    judgements = study.conclude(name, evidence, folder)
+    store.set_tags(run_id, {f"verdict.{item.claim.name}": item.verdict.name for item in judgements})
+    print("\n".join(study.closing(name, evidence, judgements, folder)))
+
+
+def judge(arguments: Sequence[str]) -> int:
+    """Judge a study again on its recorded runs, without training; or list the studies."""
+    parser = argparse.ArgumentParser(prog="student-score-study", description=judge.__doc__)
+    parser.add_argument("name", nargs="?", help=f"one of {', '.join(known_studies())}; all are listed without it")
+    parser.add_argument("--uri", default=TrackingConfig().store_uri, help="the store that holds its records")
+    given = parser.parse_args(arguments)
+    from student_score.studies.evidence import read_evidence
+    from student_score.studies.study import command, in_order, load
+
+    if given.name is None:
+        for name in in_order():
+            print(f"{command(name)}{'  # a benchmark' if load(name).benchmark else ''}")
+        return 0
+    register()
+    store, evidence = read_evidence(given.name, given.uri)
+    close(given.name, evidence.content, store, evidence.run.run_id)
+    return 0
+
+
+def report(arguments: Sequence[str]) -> int:
+    """Write report.html: every claim with its verdict, judged anew on the recorded runs."""
+    parser = argparse.ArgumentParser(prog="student-score-report", description=report.__doc__)
+    parser.add_argument("--uri", default=TrackingConfig().store_uri, help="the store that holds the records")
+    parser.add_argument("--output", type=Path, default=REPOSITORY / "report.html", help="the file to write")
+    given = parser.parse_args(arguments)
+    from student_score.studies.claims import Verdict
+    from student_score.studies.report import write
+
+    register()
+    try:
+        chapters = write(given.output, given.uri)
+    except OSError as error:
+        raise InputError(f"{given.output} cannot be written: {error.strerror}") from None
+    for part in chapters:
+        counts = Counter(item.verdict.name for item in part.judgements)
+        said = ", ".join(f"{counts[verdict.name]} {verdict.name}" for verdict in Verdict if counts[verdict.name])
+        print(f"{part.name}: {said or part.missing}")
+    print(f"Report: {given.output}")
+    return 0
+
+
+def study_main() -> NoReturn:
+    """Run `student-score-study`."""
+    sys.exit(guarded(lambda: judge(sys.argv[1:]), name="student-score-study"))
+
+
+def report_main() -> NoReturn:
+    """Run `student-score-report`."""
+    sys.exit(guarded(lambda: report(sys.argv[1:]), name="student-score-report"))

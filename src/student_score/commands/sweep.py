@@ -1,0 +1,159 @@
+"""`student-score -m`: sweeps, as Hydra's sweeper and launcher of this project hand them over."""
+
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from student_score.commands.terminal import detail, print_table, progress
+from student_score.config.schema import Config
+from student_score.errors import SweepError, TrackingError
+
+if TYPE_CHECKING:
+    from hydra.core.utils import JobReturn
+
+    from student_score.config.jobs import Job, Launch
+    from student_score.sweeps.sweep import Failure, Membership, Sweep
+    from student_score.tracking.record import RecordedRun
+
+LISTED = 20
+"""Failed jobs that one message names."""
+
+
+def run_member(config: Config, membership: "Membership") -> float:
+    """Train one network of a sweep, as one of Hydra's launchers wants it, and record it under the parent run."""
+    from student_score.runs.execution import execute
+    from student_score.runs.task import prepare
+    from student_score.tracking.store import open_store
+
+    run = execute(prepare(config))
+    store = open_store(config.tracking.store_uri, config.tracking.experiment)
+    store.record(membership.record(run), membership.parent_run_id)
+    return run.objective
+
+
+def run_jobs(jobs: Sequence["Job"], compose: Callable[["Job"], Config]) -> list["JobReturn"]:
+    """Train and record the jobs that some other sweeper asks for, one after the other; there is no parent run."""
+    from student_score.config.jobs import completed, failed, texts
+    from student_score.runs.execution import execute
+    from student_score.runs.recording import record
+    from student_score.runs.task import prepare
+    from student_score.tracking.store import open_store
+
+    returns = []
+    for job in jobs:
+        try:
+            config = compose(job)
+            run = execute(prepare(config))
+            open_store(config.tracking.store_uri, config.tracking.experiment).record(record(run))
+            returns.append(completed(run.objective, texts(job)))
+        except Exception as error:  # The sweeper that asked decides what a failure means.
+            returns.append(failed(error, texts(job)))
+    return returns
+
+
+def run_sweep(
+    jobs: Sequence["Job"],
+    compose: Callable[["Job"], Config],
+    default: Callable[[], Config],
+    launch: "Launch | None",
+) -> None:
+    """Run what is left of a sweep under its parent run, print and record the summary, judge its study.
+
+    Args:
+        jobs: what `jobs.expand` made of the arguments.
+        compose: turns a job into its checked configuration.
+        default: returns the configuration without any override.
+        launch: one of Hydra's launchers; None trains as many networks at once as agree.
+
+    Raises:
+        InputError: before anything ran, naming every job that cannot; or another process runs this sweep.
+        SweepError: some jobs failed, or the store did; the others are recorded.
+    """
+    from student_score.sweeps.holding import held
+    from student_score.sweeps.outlook import outlook
+    from student_score.sweeps.plan import make_plan
+    from student_score.sweeps.sweep import open_sweep
+    from student_score.tracking.store import Store
+
+    clock = perf_counter()
+    plan = make_plan(jobs, compose)
+    config = plan.config
+    if config.study is not None:
+        from student_score.commands import study
+
+        study.check_sweep(config.study, plan, default())
+    detail(f"{len(jobs)} jobs expanded, checked and identified in {perf_counter() - clock:.2f} s")
+    if config.sweep.dry_run:
+        print("\n".join(outlook(plan)))
+        return
+    with held(plan):
+        opened = open_sweep(plan, Store(config.tracking.store_uri, config.tracking.experiment))
+        detail(f"Runs are recorded {opened.store.writer.way}")
+        for remark in opened.remarks:
+            print(remark)
+        runs, failures = (opened.runs(), []) if opened.closed else conduct(opened, launch)
+        report_sweep(opened, runs)
+        if failures:
+            listed = "; ".join(failure.sentence for failure in failures[:LISTED])
+            more = f"; and {len(failures) - LISTED} more" if len(failures) > LISTED else ""
+            raise SweepError(f"{len(failures)} of {len(plan.members)} jobs failed: {listed}{more}")
+        if config.study is not None:
+            study.close(config.study, runs, opened.store, opened.parent_run_id)
+
+
+def conduct(opened: "Sweep", launch: "Launch | None") -> tuple[list["RecordedRun"], list["Failure"]]:
+    """Run what is left of a sweep and close it; an interruption says how to go on."""
+    from student_score.sweeps import work
+
+    total = len(opened.plan.members)
+    done = total - len(opened.todo)
+
+    def count(more: int) -> None:
+        nonlocal done
+        done += more
+        advance(more)
+
+    clock = perf_counter()
+    try:
+        with work.running(opened):
+            with progress(len(opened.todo)) as advance:
+                run = partial(work.run_launched, opened, launch) if launch else partial(work.run_together, opened)
+                failures = run(count)
+            detail(f"{len(opened.todo)} runs trained and recorded in {perf_counter() - clock:.2f} s")
+            clock = perf_counter()
+            runs = opened.close(failures)
+            detail(f"summary and figures in {perf_counter() - clock:.2f} s")
+    except TrackingError as error:
+        raise SweepError(f"{error}. {going_on(done, total)}") from error
+    except (KeyboardInterrupt, SystemExit):
+        print(f"student-score: {going_on(done, total)}", file=sys.stderr)
+        raise
+    return runs, failures
+
+
+def going_on(done: int, total: int) -> str:
+    """Return the sentence that says what is recorded and how to continue."""
+    return f"{done} of {total} runs are recorded; the same command runs the others"
+
+
+def report_sweep(opened: "Sweep", runs: Sequence["RecordedRun"]) -> None:
+    """Print a row for each run of a sweep or what they say together, and where they are recorded."""
+    from student_score.sweeps import summary
+    from student_score.sweeps.table import results
+
+    if not runs:
+        return
+    table = results(runs, opened.plan.swept)
+    listing = summary.listing(table, opened.plan.swept)
+    print_table(listing.title, listing.headings, listing.rows)
+    if listing.remark:
+        print(listing.remark)
+    best = summary.best(table)
+    if best is not None and len(runs) > 1:
+        print(f"Best: {best['name']} ({best['outcome']}, train_mse {best['train_mse']:.4g}), run {best['run_id']}")
+    counts = summary.described_counts(summary.counts(table))
+    print(f"{counts}. Recorded under run {opened.parent_run_id} in {opened.store.uri}")
+    chart, table_page = opened.store.sweep_links(opened.parent_run_id)
+    print(f"Served by student-score-ui, the curves: {chart}\nand the table: {table_page}", flush=True)

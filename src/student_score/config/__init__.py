@@ -1,0 +1,1 @@
+"""Hydra's configuration: the schema, its composition, identities, and the jobs of a multirun."""

@@ -1,0 +1,103 @@
+"""From what Hydra composes to a checked configuration, and from what Hydra says of a mistake to a sentence."""
+
+import difflib
+import re
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from hydra.errors import OverrideParseException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from student_score.config.identity import flattened, plain
+from student_score.config.schema import GROUPS, Config
+from student_score.errors import InputError
+from student_score.paths import REPOSITORY
+
+
+def register() -> None:
+    """Make the schema known to Hydra, and ${repository:} to OmegaConf."""
+    OmegaConf.register_new_resolver("repository", lambda: str(REPOSITORY), replace=True)
+    store = ConfigStore.instance()
+    store.store(name="schema", node=Config)
+    for group, node in GROUPS.items():
+        store.store(group=group, name="schema", node=node)
+
+
+def to_config(composed: Any) -> Config:
+    """Return the plain, checked configuration of what Hydra composed.
+
+    Raises:
+        InputError: a value is out of its range.
+    """
+    task = OmegaConf.masked_copy(composed, [name for name in composed if name != "hydra"])
+    values: Any = OmegaConf.to_container(task, resolve=True, enum_to_str=True)
+    known = flattened(plain(Config()))
+    for key in flattened(values):  # Hydra's +key=value adds keys that the schema lacks and OmegaConf then ignores.
+        if key not in known:
+            raise InputError(f"{key}: there is no such key. {nearest_keys(key)}")
+    config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), task))
+    if not isinstance(config, Config):
+        raise TypeError(f"{config!r} is not the schema's Config")
+    return config
+
+
+def default_config() -> Config:
+    """Return the configuration of the command without an override, while Hydra runs it."""
+    from hydra import compose
+
+    return to_config(compose("config"))
+
+
+def read_config(text: str, *, name: str) -> Config:
+    """Return the configuration of a recorded config.yaml; a relative dataset.path starts at the current directory.
+
+    Raises:
+        InputError: calling it by `name`, if it is none that this version knows.
+    """
+    try:
+        composed = OmegaConf.create(text)
+        if not isinstance(composed, DictConfig) or not composed:  # An empty file would mean the defaults.
+            raise InputError(f"{name} is not a recorded configuration")
+        composed["study"] = None  # It changes no number, and may be gone.
+        config = to_config(composed)
+    except YAMLError as error:
+        raise InputError(f"{name} is not a recorded configuration: {error}") from None
+    except OmegaConfBaseException as error:
+        raise InputError(f"{name} is not a recorded configuration: {composition_problem(error)}") from None
+    config.dataset.path = str(Path(config.dataset.path).expanduser().absolute())
+    return config
+
+
+def composition_problem(error: Exception) -> str:
+    """Return what Hydra or OmegaConf say about a bad override as a sentence or two with what is allowed."""
+    cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else None
+    parts = [essence(str(error)), *([essence(str(cause))] if cause else [])]
+    if isinstance(error, OverrideParseException):
+        parts.insert(0, f"cannot parse the override {error.override!r}")
+    text = ": ".join(dict.fromkeys(parts))
+    if options := re.search(r"Available options in '(\S+)':\n((?:\t.*\n?)+)", str(error)):
+        text += f"; {options[1]} can be {', '.join(name for name in options[2].split() if name != 'schema')}"
+    if missing := re.search(r"Key '(\S+)' (?:is )?not in", f"{error} {cause}"):
+        override = re.search(r"Could not override '(\S+)'", str(error))
+        text += f". {nearest_keys((override or missing)[1])}"
+    return text
+
+
+def essence(message: str) -> str:
+    """Return the first line of a message, and the next where the first only announces it, without the full stop."""
+    lines = [line.strip() for line in message.strip().split("\n")]
+    return (" ".join(lines[:2]) if lines[0].endswith(":") else lines[0]).rstrip(".")
+
+
+def nearest_keys(unknown: str) -> str:
+    """Return a sentence with the configuration keys nearest to an unknown one, else its group's, else all of them."""
+    keys = list(flattened(plain(Config())))
+    group, _, last = unknown.rpartition(".")
+    near = [key for key in keys if difflib.get_close_matches(last, [key.rsplit(".", 1)[-1]], cutoff=0.6)]
+    if near:
+        return f"Did you mean {' or '.join(near)}?"
+    siblings = [key for key in keys if group and key.startswith(f"{group}.")]
+    return f"The keys are {', '.join(siblings or keys)}."

@@ -1,0 +1,85 @@
+"""The configuration in plain values, and the hashes by which trainings and runs are known again."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from enum import Enum
+from typing import Any
+
+from student_score.config.schema import Config
+
+
+def plain(config: Config) -> dict[str, Any]:
+    """Return the configuration as nested dictionaries of strings, numbers and lists."""
+
+    def value(item: Any) -> Any:
+        if isinstance(item, list):
+            return [value(part) for part in item]
+        return item.name if isinstance(item, Enum) else item
+
+    return asdict(config, dict_factory=lambda pairs: {key: value(item) for key, item in pairs})
+
+
+def flattened(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return {"training.epochs": 1000, ...} for {"training": {"epochs": 1000}, ...}."""
+    flat: dict[str, Any] = {}
+    for key, item in nested.items():
+        name = f"{prefix}{key}"
+        flat |= flattened(item, f"{name}.") if isinstance(item, dict) else {name: item}
+    return flat
+
+
+PROVENANCE = ("tracking", "print_every", "study")
+"""Parts of the configuration that change what is written down about a training, never its numbers."""
+
+SAME_NUMBERS = ("dataset.name", "dataset.path", "dataset.new_inputs", "training.trainer", "training.observe")
+"""Keys of the other parts that do not change a training's numbers either: what lies in a file counts, not where."""
+
+PLACES = ("dataset.path", "tracking.uri", "tracking.experiment")
+"""Keys that say where something lies, not what it is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Description:
+    """A configuration as runs record it: all of it but how a sweep is conducted.
+
+    Attributes:
+        nested: the configuration in plain values, as config.yaml holds it.
+        flat: the same by key, {"training.epochs": 1000, ...}.
+        config_hash: SHA-256 that identifies a training: the same hash means the same numbers.
+        job_hash: SHA-256 by which a sweep knows a run again: the same hash means the same record.
+    """
+
+    nested: dict[str, Any]
+    flat: dict[str, Any]
+    config_hash: str
+    job_hash: str
+
+
+def describe(config: Config, *, data_digest: str, algorithm_version: int) -> Description:
+    """Return the description of a configuration, given its rows' SHA-256 and the algorithm's version."""
+    nested = {group: item for group, item in plain(config).items() if group != "sweep"}
+    flat = flattened(nested)
+    task: dict[str, dict[str, Any]] = {}
+    for key, value in numbers_of(flat).items():
+        group, _, name = key.partition(".")
+        task.setdefault(group, {})[name] = value
+    job = {key: value for key, value in flat.items() if key not in PLACES}
+    data = {"data": data_digest, "algorithm": algorithm_version}
+    return Description(
+        nested=nested, flat=flat, config_hash=digest({"task": task, **data}), job_hash=digest({"job": job, **data})
+    )
+
+
+def numbers_of(flat: dict[str, Any]) -> dict[str, Any]:
+    """Return those keys of a flattened configuration that change a training's numbers, and their values."""
+    return {
+        key: value
+        for key, value in flat.items()
+        if key.partition(".")[0] not in (*PROVENANCE, "sweep") and key not in SAME_NUMBERS
+    }
+
+
+def digest(content: Any) -> str:
+    """Return the SHA-256 of nested dictionaries, lists, numbers and strings."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,192 @@
+"""Hydra's multirun, from its arguments to checked configurations: the one module that uses private names of Hydra.
+
+Hydra composes a job's configuration from all its files anew, which takes 60 ms and more. Jobs that differ only in plain
+values share one composition here, into which the values are put; tests compare the two.
+"""
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, OverrideType, Transformer
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from student_score.config.compose import to_config
+from student_score.config.identity import flattened, plain
+from student_score.config.schema import Config
+from student_score.errors import InputError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """One override of a job: as Hydra's launchers take it, and as key and value.
+
+    It is plain if it does no more than to set one key of the schema to a number, a word or a list of numbers.
+    """
+
+    text: str
+    key: str
+    value: Any
+    plain: bool
+
+
+Job = tuple[Choice, ...]
+
+Settings = TypeVar("Settings", bound="DataclassInstance")
+
+
+def texts(job: Job) -> list[str]:
+    """Return a job's overrides as Hydra's launchers take them."""
+    return [choice.text for choice in job]
+
+
+def expand(arguments: Sequence[str], loader: ConfigLoader) -> list[Job]:
+    """Return the jobs of a multirun in the order of Hydra's own sweeper: the product of all lists, the last fastest.
+
+    A key that is given twice keeps its first place and its last value.
+
+    Raises:
+        InputError: an argument leaves nothing to run, or wants a sampler: interval(...).
+        HydraException: an argument cannot be parsed.
+    """
+    keys = frozenset(flattened(plain(Config())))
+    lists: dict[str, list[Choice]] = {}
+    for override in OverridesParser.create(config_loader=loader).parse_overrides(list(arguments)):
+        lists[override.get_key_element()] = choices = list(enumerated(override, keys))
+        if not choices:
+            raise InputError(f"{override.input_line}: the sweep is empty, no value is left")
+    return list(itertools.product(*lists.values()))
+
+
+def enumerated(override: Override, keys: frozenset[str]) -> Iterator[Choice]:
+    """Yield the choices an override offers: several if it is swept."""
+    key = override.get_key_element()
+    if not override.is_sweep_override():
+        values: list[Any] = [override.value()]
+        written = [override.get_value_element_as_str()]
+    elif override.is_discrete_sweep():
+        values = list(override.sweep_iterator())
+        written = [Transformer.str(value) for value in values]
+    else:
+        raise InputError(f"{override.input_line}: an interval has no list of values; use a list, range() or choice()")
+    changes = override.type is OverrideType.CHANGE and override.package is None and key in keys
+    for value, text in zip(values, written, strict=True):
+        yield Choice(text=f"{key}={text}", key=key, value=value, plain=changes and is_plain(value))
+
+
+def is_plain(value: object) -> bool:
+    """Say whether a value is a number, a word without interpolation, nothing, or a list of numbers."""
+    if isinstance(value, list):
+        return all(isinstance(item, int | float) for item in value)
+    return value is None or isinstance(value, int | float) or (isinstance(value, str) and "$" not in value)
+
+
+def parsed(overrides: Sequence[str], loader: ConfigLoader) -> Job:
+    """Return the job of overrides that a launcher was given."""
+    [job] = expand(overrides, loader)
+    return job
+
+
+class Composer:
+    """Turns jobs into configurations, with as few of Hydra's compositions as their differences allow."""
+
+    def __init__(self, loader: ConfigLoader, base: DictConfig) -> None:
+        self.loader, self.base = loader, base
+        self.schema = OmegaConf.structured(Config)
+        self.templates: dict[tuple[str, ...], Config | None] = {}
+        self.converted: dict[str, Any] = {}
+
+    def __call__(self, job: Job) -> Config:
+        """Return a job's checked configuration.
+
+        Raises:
+            InputError: a value is out of its range.
+            HydraException, OmegaConfBaseException: an override does not fit the schema.
+        """
+        if any(not choice.plain and isinstance(choice.value, dict) for choice in job):
+            return to_config(self.compose(texts(job)))  # It may undo an override that stands before it.
+        try:
+            template = self.template(tuple(choice.text for choice in job if not choice.plain))
+            if template is not None:
+                return filled(template, {choice.key: self.value(choice) for choice in job if choice.plain})
+        except (HydraException, OmegaConfBaseException):
+            pass  # The full composition says better what is wrong.
+        return to_config(self.compose(texts(job)))
+
+    def default(self) -> Config:
+        """Return the configuration without any override."""
+        return self(())
+
+    def compose(self, overrides: Sequence[str]) -> DictConfig:
+        """Return what Hydra composes for a job."""
+        try:
+            composed: DictConfig = self.loader.load_sweep_config(self.base, list(overrides))
+        except ValueError as error:  # What Hydra raises for network=null.
+            raise InputError(f"{' '.join(overrides)}: {error}") from None
+        return composed
+
+    def template(self, others: tuple[str, ...]) -> Config | None:
+        """Return the configuration of everything but plain values; None if keys depend on each other."""
+        if others not in self.templates:
+            composed = self.compose(others)
+            task = OmegaConf.masked_copy(composed, [str(name) for name in composed if name != "hydra"])
+            written: Any = OmegaConf.to_container(task, resolve=False)
+            fixed = (str(value).replace("${repository:}", "") for value in flattened(written).values())
+            self.templates[others] = None if any("${" in value for value in fixed) else to_config(composed)
+        return self.templates[others]
+
+    def value(self, choice: Choice) -> Any:
+        """Return a choice's value as the schema's type."""
+        if choice.text not in self.converted:
+            OmegaConf.update(self.schema, choice.key, choice.value)
+            value = OmegaConf.select(self.schema, choice.key)
+            self.converted[choice.text] = OmegaConf.to_object(value) if OmegaConf.is_config(value) else value
+        return self.converted[choice.text]
+
+
+def filled(template: Settings, values: Mapping[str, Any]) -> Settings:
+    """Return a copy of a dataclass with the values of some keys replaced, checked like any other."""
+    changes: dict[str, Any] = {}
+    for field in fields(template):
+        if field.name in values:
+            changes[field.name] = values[field.name]
+        elif is_dataclass(getattr(template, field.name)):
+            inner = {k.removeprefix(f"{field.name}."): v for k, v in values.items() if k.startswith(f"{field.name}.")}
+            if inner:
+                changes[field.name] = filled(getattr(template, field.name), inner)
+    return replace(template, **changes)
+
+
+Launch = Callable[[Sequence[Sequence[str]]], Sequence[JobReturn]]
+"""Hands jobs, as overrides, to one of Hydra's launchers."""
+
+
+def causes(returns: Sequence[JobReturn]) -> list[Exception | None]:
+    """Return what each job raised, None for one that did its work."""
+    return [
+        None if done.status is JobStatus.COMPLETED else done._return_value  # noqa: SLF001 - the public one raises it
+        for done in returns
+    ]
+
+
+def completed(value: float, overrides: Sequence[str]) -> JobReturn:
+    """Return what a launcher tells Hydra of a job that ended well."""
+    done = JobReturn(overrides=list(overrides), status=JobStatus.COMPLETED)
+    done.return_value = value
+    return done
+
+
+def failed(error: Exception, overrides: Sequence[str]) -> JobReturn:
+    """Return what a launcher tells Hydra of a job that raised."""
+    done = JobReturn(overrides=list(overrides), status=JobStatus.FAILED)
+    done.return_value = error
+    return done

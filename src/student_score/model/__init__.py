@@ -1,0 +1,1 @@
+"""The field's words: activations, samplings, networks and outcomes."""

@@ -1,0 +1,1 @@
+"""Runs: from a configuration to a trained network, its transcript and its record."""

@@ -1,0 +1,72 @@
+"""What people read of a run: the article's lines, then what the article does not say."""
+
+from collections.abc import Iterator, Sequence
+
+from student_score.data.baseline import BASELINES
+from student_score.model.network import Parameters
+from student_score.runs.execution import Run
+from student_score.training.trajectory import Trajectory
+
+LISTED_PARAMETERS = 50
+"""Up to so many weights are printed, and recorded as metrics, one by one; larger networks keep them in files."""
+
+
+def transcript(run: Run) -> Iterator[str]:
+    """Yield the lines a run prints."""
+    config, trajectory = run.task.config, run.trajectory
+    yield from epoch_lines(trajectory, config.print_every)
+    yield from weight_lines(trajectory.final, config.dataset.features)
+    for values, score in zip(run.task.inputs, run.predictions, strict=True):
+        described = ", ".join(described_input(n, v) for n, v in zip(config.dataset.features, values, strict=True))
+        yield f"Input: [{described}] -> Predicted score: {rounded(score, 1)}"
+    yield ""
+    yield f"Outcome: {trajectory.outcome.name} - {trajectory.outcome.sentence}"
+    if trajectory.diverged_epoch is not None:
+        yield f"Diverged in epoch: {trajectory.diverged_epoch}"
+    yield f"Collapsed in epoch: {trajectory.collapse_epoch or 'never'} (first epoch without an active hidden unit)"
+    yield f"Avg Loss, each error before its row's update: {trajectory.avg_loss[-1]:.4g}"
+    errors = described_mse(trajectory.end.train_mse, run.test_mse)
+    yield f"Mean squared error at the final weights: {errors}"
+    for name, (label, _) in BASELINES.items():
+        baseline = run.baselines[name]
+        said = described_mse(baseline.train_mse, baseline.test_mse)
+        yield f"{label[0].upper()}{label[1:]} on the same rows: {said}"
+
+
+def epoch_lines(trajectory: Trajectory, every: int) -> Iterator[str]:
+    """Yield the article's line for every `every`-th epoch."""
+    for epoch in range(every, len(trajectory.avg_loss) + 1, every):
+        yield f"Epoch {epoch}: Avg Loss = {rounded(trajectory.avg_loss[epoch - 1], 2)}"
+
+
+def weight_lines(parameters: Parameters, features: Sequence[str]) -> Iterator[str]:
+    """Yield the final weights, three decimals, of a network small enough to list."""
+    if parameters.size > LISTED_PARAMETERS:
+        yield f"Final weights: {parameters.size} numbers, see weights.json"
+        return
+    yield "Final weights:"
+    for name, row in zip(features, parameters.w1, strict=True):
+        yield f"  {label(name)} -> " + ", ".join(f"h{j}: {rounded(w, 3)}" for j, w in enumerate(row, start=1))
+    for j, weight in enumerate(parameters.w2, start=1):
+        yield f"  h{j} -> score: {rounded(weight, 3)}"
+    yield f"  b1 = [{', '.join(rounded(b, 3) for b in parameters.b1)}], b2 = [{rounded(parameters.b2, 3)}]"
+
+
+def rounded(value: float, digits: int) -> str:
+    """Return a number as the article prints it: rounded, without trailing zeros, but never without a decimal."""
+    return repr(round(float(value), digits))
+
+
+def label(feature: str) -> str:
+    """Return a column's name as the article says it: studied for hours_studied."""
+    return feature.removeprefix("hours_")
+
+
+def described_input(feature: str, value: float) -> str:
+    """Return one input as the article prints it: studied: 5h."""
+    return f"{label(feature)}: {value:g}{'h' if feature.startswith('hours_') else ''}"
+
+
+def described_mse(train_mse: float, test_mse: float | None) -> str:
+    """Return mean squared errors in a line's form."""
+    return f"{train_mse:.4g}" + ("" if test_mse is None else f" (test rows: {test_mse:.4g})")

@@ -1,0 +1,1 @@
+"""When descent on the half loss is stable: exact derivatives, linear maps of the updates, thresholds, closed forms."""

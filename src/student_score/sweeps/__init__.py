@@ -1,0 +1,1 @@
+"""Sweeps: planned, continued, trained together, recorded under one parent run, and summarised."""

@@ -1,0 +1,227 @@
+"""A sweep: many runs under one parent run, continued where it stopped, and summarised.
+
+A sweep is known by its jobs: the same jobs on the same data are the same sweep, in whatever order or process they are
+asked for. What its parent run already holds is not trained again.
+"""
+
+import json
+import os
+import socket
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from time import time
+from typing import TYPE_CHECKING
+
+from student_score.config.jobs import texts
+from student_score.errors import InputError
+from student_score.runs.execution import Run
+from student_score.runs.provenance import provenance
+from student_score.runs.recording import failure, record
+from student_score.runs.task import Task
+from student_score.sweeps import summary
+from student_score.sweeps.holding import is_held, lock_path
+from student_score.sweeps.plan import Member, Plan
+from student_score.sweeps.table import curve_reader, results
+from student_score.tracking.record import Record, RecordedRun
+from student_score.tracking.store import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MEMBERSHIP = "STUDENT_SCORE_SWEEP"
+"""Environment variable that tells a job, in whatever process a launcher starts it, which sweep it belongs to."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Membership:
+    """What a job knows of its sweep: the parent run, the sweep's identity, the keys that were swept."""
+
+    parent_run_id: str
+    sweep_id: str
+    swept: tuple[str, ...]
+
+    @classmethod
+    def current(cls) -> "Membership | None":
+        """Return the sweep this process works for, or None."""
+        text = os.environ.get(MEMBERSHIP)
+        if text is None:
+            return None
+        values = json.loads(text)
+        return cls(**{**values, "swept": tuple(values["swept"])})
+
+    @contextmanager
+    def announced(self) -> Iterator[None]:
+        """Make this membership `current` here and in processes started meanwhile."""
+        os.environ[MEMBERSHIP] = json.dumps(asdict(self))
+        try:
+            yield
+        finally:
+            del os.environ[MEMBERSHIP]
+
+    def record(self, run: Run) -> Record:
+        """Return what MLflow is told about a run of this sweep."""
+        return record(run, swept=self.swept, tags={"sweep_id": self.sweep_id})
+
+    def failure(self, task: Task, error: Exception) -> Record:
+        """Return what MLflow is told about a job of this sweep that failed."""
+        return failure(task, error, swept=self.swept, tags={"sweep_id": self.sweep_id})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """A job that failed, and what it raised."""
+
+    member: Member
+    error: Exception
+
+    @property
+    def sentence(self) -> str:
+        """The job's overrides and the cause."""
+        return f"{' '.join(texts(self.member.job))}: {self.error}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """A sweep that this process may work on: its plan, its parent run, and what is left to do."""
+
+    plan: Plan
+    store: Store
+    membership: Membership
+    todo: Sequence[Member]
+    remarks: Sequence[str]
+    closed: bool
+    """Whether the parent run was finished before and is finished still."""
+
+    @property
+    def parent_run_id(self) -> str:
+        """The run under which the others lie."""
+        return self.membership.parent_run_id
+
+    def runs(self) -> list[RecordedRun]:
+        """Return the recorded runs in the order of the plan."""
+        places = {member.job_hash: place for place, member in enumerate(self.plan.members)}
+        found = [child for child in self.store.children(self.parent_run_id) if child.status == "FINISHED"]
+        return sorted(found, key=lambda child: places.get(child.tags.get("job_hash", ""), len(places)))
+
+    def close(self, failures: Sequence[Failure]) -> list[RecordedRun]:
+        """Write the summary to the parent run, end it, and return its runs."""
+        runs, swept = self.runs(), self.plan.swept
+        table = results(runs, swept)
+        with tempfile.TemporaryDirectory() as name:
+            write_summary(table, swept, failures, runs, Path(name))
+            self.store.finish(
+                self.parent_run_id,
+                "FAILED" if failures else "FINISHED",
+                tags=summary.tags(table),
+                metrics=summary.metrics(table, failed=len(failures)),
+                folder=Path(name),
+            )
+        self.store.share_sweep(self.parent_run_id, swept=swept, runs=runs)
+        return runs
+
+
+def write_summary(
+    table: "pd.DataFrame",
+    swept: Sequence[str],
+    failures: Sequence[Failure],
+    runs: Sequence[RecordedRun],
+    folder: Path,
+) -> None:
+    """Write the tables of a sweep, what failed, and the figures into a folder."""
+    from student_score.sweeps import figures  # Late: importing matplotlib takes a second.
+
+    table.to_csv(folder / "results.csv", index=False)
+    table.to_parquet(folder / "results.parquet", index=False)
+    grouped = summary.configurations(table, swept)
+    if grouped is not None:
+        grouped.to_csv(folder / "configurations.csv", index=False)
+    if failures:
+        (folder / "failures.txt").write_text("".join(f"{failure.sentence}\n" for failure in failures))
+    if len(table):
+        figures.losses(table, swept, folder / "results.png")
+        figures.outcomes(table, swept, folder / "outcomes.png")
+        figures.curves(table, swept, curve_reader(runs), folder / "curves.png")
+
+
+def open_sweep(plan: Plan, store: Store) -> Sweep:
+    """Find the sweep's parent run or create it, and see what is left to do; call it while the sweep is `held`."""
+    end_dead(store)
+    remarks = []
+    if plan.repeated:
+        remarks.append(f"Jobs that ask for a run that another asks for too: {plan.repeated}. Each run is done once.")
+    if not plan.config.sweep.fresh:
+        if found := earlier(plan, store):
+            return resumed(plan, store, found, remarks)
+        if deleted := earlier(plan, store, deleted=True):
+            remarks.append(f"Run {deleted.run_id}, under which this sweep was begun, was deleted: it starts over.")
+    return opened(plan, store, create_parent(plan, store), todo=plan.members, remarks=remarks, closed=False)
+
+
+def resumed(plan: Plan, store: Store, parent: RecordedRun, remarks: Sequence[str]) -> Sweep:
+    """Return a sweep that was begun before; runs that failed, or were cut short, are deleted and done again.
+
+    Raises:
+        InputError: it is running on another machine.
+    """
+    if parent.status == "RUNNING" and parent.tags.get("host") != socket.gethostname():
+        raise InputError(
+            f"this sweep is running on the machine {parent.tags.get('host')} under run {parent.run_id}; should that "
+            "machine have died, sweep.fresh=true starts over"
+        )
+    finished = set()
+    for child in store.children(parent.run_id):
+        if child.status == "FINISHED":
+            finished.add(child.tags.get("job_hash"))
+        else:
+            store.delete(child.run_id)
+    todo = [member for member in plan.members if member.job_hash not in finished]
+    closed = parent.status == "FINISHED" and not todo
+    if done := len(plan.members) - len(todo):
+        left = f"; {len(todo)} are left." if todo else "; sweep.fresh=true repeats them."
+        remarks = [
+            *remarks,
+            f"{done} of {len(plan.members)} runs are recorded already, under run {parent.run_id}{left}",
+        ]
+    if not closed:
+        store.reopen(parent.run_id)
+        store.set_tags(parent.run_id, {"host": socket.gethostname()})
+    return opened(plan, store, parent.run_id, todo=todo, remarks=remarks, closed=closed)
+
+
+def opened(
+    plan: Plan, store: Store, parent_run_id: str, *, todo: Sequence[Member], remarks: Sequence[str], closed: bool
+) -> Sweep:
+    """Return a sweep with its membership."""
+    membership = Membership(parent_run_id=parent_run_id, sweep_id=plan.sweep_id, swept=plan.swept)
+    return Sweep(plan=plan, store=store, membership=membership, todo=todo, remarks=remarks, closed=closed)
+
+
+def create_parent(plan: Plan, store: Store) -> str:
+    """Create the run under which the sweep's runs will lie and return its id."""
+    tags = {
+        "kind": "sweep",
+        "sweep_id": plan.sweep_id,
+        "swept": json.dumps(plan.swept),
+        "host": socket.gethostname(),
+        **({"study": plan.config.study} if plan.config.study else {}),
+        **provenance(),
+    }
+    note = f"{len(plan.members)} runs of `{plan.config.study or 'student-score'}`."
+    return store.create(plan.name, tags, note, int(time() * 1000))
+
+
+def earlier(plan: Plan, store: Store, *, deleted: bool = False) -> RecordedRun | None:
+    """Return the latest parent run of the same sweep, or None."""
+    found = store.search(f"tags.kind = 'sweep' and tags.sweep_id = '{plan.sweep_id}'", deleted=deleted)
+    return found[-1] if found else None
+
+
+def end_dead(store: Store) -> None:
+    """End as KILLED the sweeps of this machine that are RUNNING although no process holds them any more."""
+    for parent in store.search("tags.kind = 'sweep' and attributes.status = 'RUNNING'"):
+        here = parent.tags.get("host") == socket.gethostname()
+        if here and not is_held(lock_path(store.uri, parent.tags.get("sweep_id", ""))):
+            store.end(parent.run_id, "KILLED")

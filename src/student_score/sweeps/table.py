@@ -1,0 +1,53 @@
+"""The table of a sweep: a row for each recorded run."""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from student_score.runs.recording import TABLED
+from student_score.tracking.record import RecordedRun
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def results(runs: Sequence[RecordedRun], swept: Sequence[str]) -> "pd.DataFrame":
+    """Return a row for each run: swept values, outcome, losses, baselines, epochs, run id."""
+    import pandas as pd
+
+    return pd.DataFrame([result_row(recorded_run, swept) for recorded_run in runs])
+
+
+def curve_reader(runs: Sequence[RecordedRun]) -> Callable[[str], tuple[NDArray[Any], NDArray[Any]]]:
+    """Return a function that reads epochs and avg_loss of the run with a given id."""
+    by_id = {recorded_run.run_id: recorded_run for recorded_run in runs}
+
+    def read(run_id: str) -> tuple[NDArray[Any], NDArray[Any]]:
+        avg_loss = by_id[run_id].trajectory().avg_loss
+        return np.arange(1, len(avg_loss) + 1), avg_loss
+
+    return read
+
+
+def result_row(recorded_run: RecordedRun, swept: Sequence[str]) -> dict[str, Any]:
+    """Return a recorded run as a row of results.csv."""
+    baselines = [name for name in recorded_run.metrics if name.startswith("baseline/")]
+    return {
+        **{key: parsed(recorded_run.params[key]) for key in swept},
+        "outcome": recorded_run.tags.get("outcome", "unknown"),
+        **{name: recorded_run.metrics.get(name) for name in (*TABLED, *sorted(baselines))},
+        "name": recorded_run.name,
+        "run_id": recorded_run.run_id,
+    }
+
+
+def parsed(text: str) -> Any:
+    """Return a recorded parameter as the number it is, else as text; lists stay text."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return value if isinstance(value, int | float) else text

@@ -1,0 +1,1 @@
+"""Training: the reference trainer, the compiled one, and the doors to both."""

@@ -1,0 +1,207 @@
+"""What happens once an epoch or once a block: orders of rows, beginnings, losses, errors and ends.
+
+Arrays are as in `steps`; order (n, lanes) holds the rows as each lane visits them.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from student_score.arrays import Floats, Integers
+from student_score.training.engine.layout import (
+    ACTIVE,
+    COLLAPSE,
+    HIDDEN_RATE,
+    HIDDEN_STEP,
+    HIGH,
+    LATEST,
+    LOW,
+    OUTPUT_RATE,
+    OUTPUT_STEP,
+    RISES,
+    SHUFFLED,
+    TOTAL,
+    WITH_REPLACEMENT,
+    Ends,
+    Shared,
+    Work,
+)
+from student_score.training.engine.scalars import compiled, draw
+from student_score.training.engine.steps import predict
+from student_score.training.setup import Each
+
+
+@compiled
+def load(
+    p: Floats, sums: Floats, state: Floats, work: Work, each: Each, base: int, real: int, full_batch: bool, size: int,
+    lanes: int,
+) -> None:  # fmt: skip
+    """Begin a block: its lanes are the networks from `base` on, filled up with copies of the last of `real` ones."""
+    starts, hidden_rates, output_rates, _, seeds = each
+    running, generators = work.running, work.generators
+    for lane in range(lanes):
+        running[lane] = lane < real
+        network = base + (lane if lane < real else real - 1)
+        for k in range(size):
+            p[k, lane] = starts[network, k]
+            sums[k, lane] = 0.0
+        state[COLLAPSE, lane] = state[TOTAL, lane] = state[ACTIVE, lane] = 0.0
+        state[HIDDEN_STEP, lane], state[OUTPUT_STEP, lane] = hidden_rates[network], output_rates[network]
+        state[HIDDEN_RATE, lane] = -1.0 if full_batch else hidden_rates[network]
+        state[OUTPUT_RATE, lane] = -1.0 if full_batch else output_rates[network]
+        generators[lane] = seeds[network]
+
+
+@compiled
+def draw_order(
+    order: Integers, generators: NDArray[np.uint64], row_orders: Integers, base: int, sampling: int, lanes: int
+) -> bool:
+    """Set each lane's order of the rows for the next epoch, as `sampling.row_orders` does; say if all share one."""
+    n, others = len(order), 0
+    for k in range(n):
+        for lane in range(lanes):
+            if sampling == WITH_REPLACEMENT:
+                generators[lane], order[k, lane] = draw(generators[lane], n)
+            else:
+                network = base + lane if base + lane < len(row_orders) else len(row_orders) - 1
+                order[k, lane] = row_orders[network, k]
+            others += order[k, lane] != order[k, 0]
+    if sampling == SHUFFLED:
+        for last in range(n - 1, 0, -1):  # Durstenfeld 1964
+            for lane in range(lanes):
+                generators[lane], other = draw(generators[lane], last + 1)
+                order[last, lane], order[other, lane] = order[other, lane], order[last, lane]
+    return sampling != SHUFFLED and others == 0
+
+
+@compiled
+def fill(
+    table: Floats, shared: Shared, order: Integers, first: int, rows: int, shared_order: bool, inputs: int, lanes: int
+) -> None:
+    """Copy the rows that `order` names from place `first` on into the table, faster where all lanes share it."""
+    features, targets = shared.features, shared.targets
+    for s in range(rows):
+        if shared_order:
+            row = order[first + s, 0]
+            for i in range(inputs):
+                table[s, i] = features[row, i]
+            table[s, inputs] = targets[row]
+        else:
+            for lane in range(lanes):
+                row = order[first + s, lane]
+                for i in range(inputs):
+                    table[s, i, lane] = features[row, i]
+                table[s, inputs, lane] = targets[row]
+
+
+@compiled
+def end_epoch(
+    p: Floats, state: Floats, totals: Floats, epoch: int, scale: float, unrolled: bool, size: int, lanes: int
+) -> bool:
+    """Note each lane's total and whether it collapsed, clear the sums, and say whether to look for divergence.
+
+    A sum is finite only if all that it adds up are: one sum for each lane is enough to tell that nothing diverged.
+    """
+    suspicious = 0  # An integer, which may be summed in any order.
+    for lane in range(lanes):
+        total = state[TOTAL, lane]
+        totals[lane] = total
+        check = total * scale
+        if unrolled:
+            for k in range(size):
+                check += p[k, lane]
+        suspicious += check - check != 0.0
+        first_quiet = state[ACTIVE, lane] == 0.0 and state[COLLAPSE, lane] == 0.0
+        state[COLLAPSE, lane] = epoch if first_quiet else state[COLLAPSE, lane]
+        state[TOTAL, lane] = state[ACTIVE, lane] = 0.0
+    if not unrolled:
+        for k in range(size):
+            for lane in range(lanes):
+                suspicious += p[k, lane] - p[k, lane] != 0.0
+    return suspicious != 0
+
+
+@compiled
+def end_diverged(
+    p: Floats, state: Floats, totals: Floats, epoch: int, base: int, real: int, work: Work, shared: Shared, out: Ends
+) -> None:
+    """End the networks that this epoch has left with a loss or a parameter that is not finite."""
+    running, events, n, scale = work.running, out.events, shared.n, shared.scale
+    for lane in range(real):
+        check = totals[lane] / n * scale  # Of numbers that are not finite, the difference to themselves is not 0.
+        lost = check - check != 0.0
+        for k in range(len(p)):
+            lost = lost or p[k, lane] - p[k, lane] != 0.0
+        if running[lane] and lost:
+            if state[COLLAPSE, lane] == epoch:  # A network that diverges no longer collapses.
+                state[COLLAPSE, lane] = 0.0
+            events[base + lane, 1] = epoch
+            describe_end(state, epoch, base, lane, lane + 1, work, shared, out)
+            set_aside(p, state, lane, out, base + lane)
+            running[lane] = False
+
+
+@compiled
+def take_errors(
+    p: Floats, column: int, base: int, real: int, code: int, units: int, inputs: int, work: Work, shared: Shared,
+    out: Ends,
+) -> None:  # fmt: skip
+    """Write the mean squared errors of the networks that still train, on the training rows and then on the others."""
+    running, features, targets, n = work.running, shared.features, shared.targets, shared.n
+    train_mse, test_mse = out.train_mse, out.test_mse
+    for lane in range(real):
+        first, last = 0, n
+        while running[lane] and first < last:
+            squares = 0.0
+            for row in range(first, last):
+                error = predict(p, lane, features, row, code, units, inputs) - targets[row]
+                squares += error * error
+            mse = train_mse if first == 0 else test_mse
+            mse[base + lane, column] = squares / (last - first)
+            first, last = last, len(targets)
+
+
+@compiled
+def describe_end(
+    state: Floats, ran: int, base: int, first: int, last: int, work: Work, shared: Shared, out: Ends
+) -> None:
+    """Write what `outcome.end_state` takes from the avg_loss of the `ran` epochs, for lanes first..last-1 that train.
+
+    The history holds the totals of the last epochs.
+    """
+    history, running, n, scale, window = work.history, work.running, shared.n, shared.scale, shared.window
+    ends, events = out.ends, out.events
+    oldest, kept = ran - window if ran > window else 0, len(history)
+    tenth = int(ran * shared.share) if ran * shared.share >= 1.0 else 1
+    totals = history[oldest % kept]
+    for lane in range(first, last):
+        loss = totals[lane] / n * scale
+        state[LOW, lane] = state[HIGH, lane] = state[LATEST, lane] = loss
+        state[RISES, lane] = 0.0
+    for epoch in range(oldest + 1, ran):
+        totals = history[epoch % kept]
+        for lane in range(first, last):
+            loss = totals[lane] / n * scale
+            low, high = state[LOW, lane], state[HIGH, lane]
+            state[RISES, lane] += 1.0 if loss > state[LATEST, lane] else 0.0
+            state[LOW, lane] = loss if loss < low or np.isnan(loss) else low  # A nan stays, as in numpy's min and max.
+            state[HIGH, lane] = loss if loss > high or np.isnan(loss) else high
+            state[LATEST, lane] = loss
+    totals = history[(ran - 1 - tenth) % kept]
+    for lane in range(first, last):
+        if running[lane]:
+            network = base + lane
+            ends[network, 0], ends[network, 1] = state[LOW, lane], state[HIGH, lane]
+            ends[network, 2] = totals[lane] / n * scale if ran > tenth else np.inf
+            ends[network, 3] = state[LATEST, lane]
+            events[network, 2] = int(state[RISES, lane])
+
+
+@compiled
+def set_aside(p: Floats, state: Floats, lane: int, out: Ends, network: int) -> None:
+    """Write a lane's parameters and collapse epoch to the network's; leave a network that never moves."""
+    finals, events = out.finals, out.events
+    events[network, 0] = int(state[COLLAPSE, lane])
+    for k in range(len(p)):
+        finals[network, k] = p[k, lane]
+        p[k, lane] = 0.0
+    state[HIDDEN_RATE, lane] = state[OUTPUT_RATE, lane] = 0.0

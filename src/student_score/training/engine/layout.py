@@ -1,0 +1,63 @@
+"""How the compiled trainer's values lie in memory, under the names that the kernel and its parts share."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from student_score.arrays import Floats, Integers, Mask
+from student_score.model.activations import Activation
+from student_score.model.sampling import Sampling
+
+ACTIVATION_CODES = {activation: code for code, activation in enumerate(Activation)}
+SAMPLING_CODES = {sampling: code for code, sampling in enumerate(Sampling)}
+SHUFFLED, WITH_REPLACEMENT = SAMPLING_CODES[Sampling.shuffled], SAMPLING_CODES[Sampling.with_replacement]
+
+
+class Shared(NamedTuple):
+    """What all networks share."""
+
+    features: Floats  # (n + n_test, inputs): the training rows, then the test rows
+    targets: Floats  # (n + n_test,)
+    n: int
+    units: int
+    inputs: int
+    code: int
+    full_batch: bool
+    sampling: int
+    epochs: int
+    loss_epochs: Integers
+    recorded_epochs: Integers
+    scale: float  # score points squared in one unit of loss
+    window: int
+    share: float
+
+
+class Work(NamedTuple):
+    """What a block works on; parameters on the stack are left empty here."""
+
+    p: Floats
+    sums: Floats
+    hidden: Floats
+    slope: Floats
+    table: Floats
+    history: Floats  # (kept, lanes) each epoch's total of squared errors, the last epochs only
+    order: Integers
+    generators: NDArray[np.uint64]  # (lanes,)
+    running: Mask  # (lanes,) whether the lane has a network that still trains
+
+
+class Ends(NamedTuple):
+    """What the kernel writes; the first axis of each array counts the networks."""
+
+    finals: Floats
+    avg_loss: Floats
+    train_mse: Floats
+    test_mse: Floats
+    ends: Floats  # columns late_min, late_max, tenth_avg_loss, last_avg_loss
+    events: Integers  # columns collapse_epoch, diverged_epoch, late_rises
+
+
+ERROR, TOTAL, ACTIVE, COLLAPSE, HIDDEN_RATE, OUTPUT_RATE, HIDDEN_STEP, OUTPUT_STEP, LOW, HIGH, RISES, LATEST = range(12)
+"""Rows of `state`: the error on the present row; the epoch's sums so far of the squared errors and of the slopes; the
+collapse epoch or 0; the learning rates of w1 and b1, and of w2 and b2; what `describe_end` finds."""

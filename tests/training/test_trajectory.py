@@ -1,0 +1,147 @@
+"""What a training returns, and its file."""
+
+import gc
+import math
+from dataclasses import fields
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from student_score.data.rows import Rows, Scale, split_rows
+from student_score.errors import InputError
+from student_score.model.network import ARTICLE_START, Initialisation, Parameters, initialise
+from student_score.model.outcome import EndState, Outcome
+from student_score.training.setup import Observable
+from student_score.training.train import train
+from student_score.training.trajectory import Trajectory, log_spaced_epochs
+
+ROWS = Rows(
+    np.array([[5.0, 8], [2, 6], [8, 7], [6, 7], [3, 5], [9, 8], [1, 4]]), np.array([85.0, 60, 95, 85, 60, 105, 45])
+)
+STUDENTS = ROWS.take([0, 1, 2])
+
+
+def bits(value):
+    """Return a value as bytes, with its type and shape, so that equal means equal in every bit."""
+    if isinstance(value, Parameters):
+        return bits(value.flat()), value.w1.shape
+    if isinstance(value, EndState):
+        return [bits(getattr(value, field.name)) for field in fields(value)]
+    if value is None:
+        return None
+    array = np.asarray(value)
+    return type(value), array.dtype, array.shape, array.tobytes()
+
+
+TRAJECTORIES = {
+    "slow": lambda: train(split_rows(STUDENTS), ARTICLE_START, learning_rate=1e-4, epochs=30),
+    "collapsed": lambda: train(split_rows(STUDENTS), ARTICLE_START, learning_rate=0.01, epochs=30),
+    "diverged, with inf": lambda: train(split_rows(STUDENTS), ARTICLE_START, learning_rate=3.0, epochs=300),
+    "diverged at once": lambda: train(split_rows(STUDENTS), ARTICLE_START, learning_rate=1e308, epochs=3),
+    "test rows, scaled, five units": lambda: train(
+        split_rows(ROWS, test_fraction=0.3, scale=Scale.features_and_target),
+        initialise(Initialisation.he, n_features=2, hidden_size=5),
+        learning_rate=0.01,
+        epochs=300,
+    ),
+    "observed": lambda: train(
+        split_rows(STUDENTS), ARTICLE_START, learning_rate=1e-4, epochs=30, observe=[Observable.sharpness]
+    ),
+    "a single epoch": lambda: train(split_rows(STUDENTS), ARTICLE_START, learning_rate=1e-4, epochs=1),
+}
+
+
+@pytest.mark.parametrize("make", TRAJECTORIES.values(), ids=TRAJECTORIES.keys())
+def test_a_saved_trajectory_is_loaded_equal_in_every_bit(tmp_path, make):
+    """Curves, parameters, flags and epochs come back with their types; inf, nan and None among them."""
+    trajectory = make()
+    path = tmp_path / "trajectory.npz"
+    trajectory.save(path)
+    loaded = Trajectory.load(path)
+    for field in fields(Trajectory):
+        assert bits(getattr(loaded, field.name)) == bits(getattr(trajectory, field.name)), field.name
+    assert loaded.outcome is trajectory.outcome
+    assert [path.name for path in tmp_path.iterdir()] == ["trajectory.npz"]
+
+
+def test_a_file_from_before_parameters_were_observed_is_loaded(tmp_path):
+    """Without the array the trajectory simply has none."""
+    path = tmp_path / "trajectory.npz"
+    TRAJECTORIES["observed"]().save(path)
+    with np.load(path) as content:
+        arrays = {name: array for name, array in content.items() if name != "observed"}
+    np.savez(path, **arrays)
+    assert Trajectory.load(path).observed is None
+
+
+def test_the_saved_trajectories_differ_in_what_matters():
+    """Among the cases above are None and numbers for both epochs, inf in a curve, test rows and several outcomes."""
+    made = {name: make() for name, make in TRAJECTORIES.items()}
+    assert {Outcome.slow, Outcome.collapsed, Outcome.diverged} <= {trajectory.outcome for trajectory in made.values()}
+    assert made["slow"].collapse_epoch is made["slow"].diverged_epoch is None
+    assert made["collapsed"].collapse_epoch is not None
+    assert made["diverged, with inf"].avg_loss[-1] == math.inf
+    assert made["diverged at once"].diverged_epoch == 1
+    assert len(made["diverged at once"].train_mse) == 0
+    assert len(made["test rows, scaled, five units"].test_mse) > 1
+    assert made["slow"].observed is None
+    assert made["observed"].observed.shape == (len(made["observed"].recorded_epochs), 9)
+
+
+@pytest.mark.parametrize("content", [b"", b"learning", b"\x00" * 100], ids=["empty", "text", "zeros"])
+def test_what_is_no_trajectory_is_refused(tmp_path, content):
+    """A file that is no archive, a folder or nothing at all is bad input; the message names it."""
+    path = tmp_path / "trajectory.npz"
+    path.write_bytes(content)
+    for place in (path, tmp_path, tmp_path / "absent.npz"):
+        with pytest.raises(InputError, match="is not a recorded trajectory") as caught:
+            Trajectory.load(place)
+        assert str(place) in str(caught.value)
+
+
+@pytest.mark.parametrize("damage", ["cut off", "another archive"])
+def test_a_damaged_trajectory_is_refused(tmp_path, damage):
+    """A file cut off by a full disk or a kill, and an .npz of something else, are bad input too."""
+    path = tmp_path / "trajectory.npz"
+    if damage == "cut off":
+        TRAJECTORIES["a single epoch"]().save(path)
+        path.write_bytes(path.read_bytes()[:-100])
+    else:
+        np.savez(path, weights=np.ones(3))
+    failure = None
+    try:
+        Trajectory.load(path)
+    except Exception as error:
+        failure = type(error)
+    gc.collect()
+    assert failure is InputError
+
+
+def test_log_spaced_epochs_by_hand():
+    """Four points from 1 to 1000 are the powers of ten; three from 1 to 100 are 1, 10, 100."""
+    assert log_spaced_epochs(1000, 4).tolist() == [1, 10, 100, 1000]
+    assert log_spaced_epochs(100, 3).tolist() == [1, 10, 100]
+    assert log_spaced_epochs(1000, 2).tolist() == [1, 1000]
+    assert log_spaced_epochs(1, 2).tolist() == [1]
+
+
+@given(epochs=st.integers(1, 100_000), points=st.integers(2, 400))
+def test_log_spaced_epochs_keep_the_first_and_the_last(epochs, points):
+    """There are at most `points` of them, increasing whole numbers from 1 to `epochs`."""
+    chosen = log_spaced_epochs(epochs, points)
+    assert (chosen[0], chosen[-1]) == (1, epochs)
+    assert len(chosen) <= points
+    assert (np.diff(chosen) > 0).all()
+    assert chosen.dtype == np.int64
+    # Neighbours keep the ratio r of the log spacing, up to rounding by one half at both ends, or are one epoch apart.
+    ratio = epochs ** (1 / max(1, min(points, epochs) - 1))
+    assert (np.diff(chosen) <= np.maximum(1, (ratio - 1) * (chosen[:-1] + 0.5) + 1)).all()
+
+
+@pytest.mark.parametrize("points", [1, 0, -3])
+def test_a_curve_has_two_points(points):
+    """The first and the last epoch are always kept, so fewer points than two are refused."""
+    with pytest.raises(InputError, match=rf"points={points}: at least 2"):
+        log_spaced_epochs(100, points)
