@@ -8,7 +8,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help reproduce studies bench test check ui lock clean
+.PHONY: help reproduce studies bench test quick check ui lock clean
 
 help:
 	@echo "make reproduce   set up, run the studies and the sweep of rates, print what they found"
@@ -16,6 +16,7 @@ help:
 	@echo "make bench       measure the speed of the trainers and of sweeps (6 minutes)"
 	@echo "make ui          open the recorded runs in the MLflow UI"
 	@echo "make test        set up and run the tests"
+	@echo "make quick       the tests that answer within a minute"
 	@echo "make check       lint and type checks"
 	@echo "make lock        resolve the dependencies anew into requirements.lock"
 	@echo "make clean       remove the virtual environment and the caches (recorded runs stay)"
@@ -24,24 +25,28 @@ reproduce: $(READY)
 	$(BIN)/student-score -m experiment=article
 	$(BIN)/student-score experiment=plateau
 	$(BIN)/student-score -m experiment=rates
-	$(BIN)/python -m student_score.report
+	$(BIN)/student-score-report
 	@echo
 	@echo "Compare the runs in the MLflow UI: make ui"
 	@$(BIN)/student-score-ui --link-only
 
-STUDIES := plateau death stability edge_of_stability speed
-
+# `student-score-study` lists the commands of all studies, in the order of the report.
 studies: $(READY)
-	$(BIN)/student-score -m experiment=article
-	@for study in $(STUDIES); do echo; $(BIN)/student-score experiment=$$study; done
-	$(BIN)/python -m student_score.report
+	@$(BIN)/student-score-study | grep -v benchmark | while read -r command; do \
+	  echo "$$command"; $(BIN)/$$command < /dev/null; echo; done
+	$(BIN)/student-score-report
 
 bench: $(READY)
 	$(BIN)/student-score experiment=throughput
 	$(BIN)/student-score experiment=recording
 
+# Most tests share two processes; those that measure time come after them, alone.
 test: $(READY)
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist worksteal -m "not alone"
+	$(BIN)/pytest -m alone
+
+quick: $(READY)
+	$(BIN)/pytest -n 2 --dist worksteal -m "not slow and not alone"
 
 check: $(READY)
 	$(BIN)/ruff check .

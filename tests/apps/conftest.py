@@ -12,10 +12,8 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def student_score(store_uri: str, tmp_path: Path) -> Command:
+def student_score(fresh_uri: str, folder: Path) -> Command:
     """Return a function that runs `student-score` with the given arguments in an empty folder with a fresh store."""
-    folder = tmp_path / "elsewhere"
-    folder.mkdir()
 
     def run(*arguments: str, command: str = "student-score") -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -17,8 +17,11 @@ from typing import Any
 
 import pytest
 
-from student_score.record import RecordedRun
-from student_score.tracking import LOSS_LIMITS, Store, loss_limits
+from student_score.commands.terminal import guarded
+from student_score.commands.ui import ui
+from student_score.tracking.record import RecordedRun
+from student_score.tracking.store import Store
+from student_score.tracking.views import LOSS_LIMITS, loss_limits
 
 BIN = Path(sys.executable).parent
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -169,6 +172,7 @@ def names(runs) -> list[str]:
     return sorted(run.name for run in runs)
 
 
+@pytest.mark.slow
 def test_the_printed_link_opens_every_loss_curve_on_log_axes(served, page):
     """All 60 curves of avg_loss are drawn with the recorded values, those of diverged runs too."""
     page.goto(served.printed)
@@ -188,6 +192,7 @@ def test_the_printed_link_opens_every_loss_curve_on_log_axes(served, page):
         assert (max(values) > LOSS_LIMITS[1]) == (name in diverged)
 
 
+@pytest.mark.slow
 def test_the_link_of_a_sweep_opens_its_curves_in_view(served, page):
     """Its loss axis holds the end of every run that did not diverge, and no more than a few decades beyond."""
     runs = served.store.children(served.parent.run_id)
@@ -202,6 +207,7 @@ def test_the_link_of_a_sweep_opens_its_curves_in_view(served, page):
     assert highest / lowest < 1e9
 
 
+@pytest.mark.slow
 def test_the_table_of_a_sweep_sorts_by_numbers(served, page):
     """It opens by rate, 1e-05 first, with what was swept, outcomes and losses; a click on avg_loss sorts by it."""
     runs = served.store.children(served.parent.run_id)
@@ -220,6 +226,7 @@ def test_the_table_of_a_sweep_sorts_by_numbers(served, page):
     wait_for_order(page, "metrics.`avg_loss`", sorted((run.metrics["avg_loss"] for run in runs), reverse=True))
 
 
+@pytest.mark.slow
 def test_the_table_can_be_opened_by_outcome(served, page):
     """MLflow's menus sort by no tag, its address does."""
     order = "searchFilter=tags.outcome+!%3D+''&orderByKey=tags.%60outcome%60&orderByAsc=true"
@@ -231,6 +238,7 @@ def test_the_table_can_be_opened_by_outcome(served, page):
     assert shown == sorted(outcomes.values())
 
 
+@pytest.mark.slow
 def test_a_sweep_is_one_row_that_unfolds(served, page):
     """Left alone, the table shows the parent run; a click shows the 60 runs under it, named by what was swept."""
     page.goto(f"{served.address}#/experiments/{served.store.experiment_id}/runs?workflowType=machine_learning")
@@ -247,6 +255,7 @@ def test_a_sweep_is_one_row_that_unfolds(served, page):
     )
 
 
+@pytest.mark.slow
 def test_the_note_of_a_sweep_leads_to_its_curves(served, page):
     """The parent run's page has the links to the chart and to the table of its runs."""
     page.goto(f"{served.address}#/experiments/{served.store.experiment_id}/runs/{served.parent.run_id}")
@@ -255,21 +264,18 @@ def test_the_note_of_a_sweep_leads_to_its_curves(served, page):
     wait_for_rows(opened.value, RUNS)
 
 
-def test_a_port_in_use_is_named(store_uri):
+def test_a_port_in_use_is_named(store_uri, capsys):
     """The sentence says which port and how to choose another."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = str(server.getsockname()[1])
-        done = subprocess.run(
-            [BIN / "student-score-ui", "--port", port], capture_output=True, text=True, timeout=60, check=False
-        )
-    assert done.returncode == 2
-    assert done.stderr == f"student-score: port {port} is in use; choose another with --port\n"
+        assert guarded(lambda: ui(["--port", port]), name="student-score-ui") == 2
+    assert capsys.readouterr().err == f"student-score-ui: port {port} is in use; choose another with --port\n"
 
 
-def test_the_link_alone(store_uri):
+def test_the_link_alone(store_uri, capsys):
     """--link-only prints the link and serves nothing."""
-    done = subprocess.run(
-        [BIN / "student-score-ui", "--link-only"], capture_output=True, text=True, timeout=60, check=True
-    )
+    assert ui(["--link-only"]) == 0
     experiment = Store(store_uri, "student-score").experiment_id
-    assert done.stdout.startswith(f"Chart of the runs: http://127.0.0.1:5000/#/experiments/{experiment}/runs?")
+    assert capsys.readouterr().out.startswith(
+        f"Chart of the runs: http://127.0.0.1:5000/#/experiments/{experiment}/runs?"
+    )

@@ -9,6 +9,7 @@ from student_score.data.article import ARTICLE_ROWS
 from student_score.data.baseline import BASELINES, fit_baselines, linear_baseline, mean_baseline, measure
 from student_score.data.rows import Rows, Scale, split_rows
 
+
 def random_split(seed=0, n=15, **settings):
     """Return a split of rows of uniform hours and scores, a third of them for testing."""
     rng = np.random.default_rng(seed)
@@ -71,7 +72,7 @@ def test_test_errors_exist_if_and_only_if_there_are_test_rows(name):
 
 def test_every_baseline_has_a_name_for_people_and_is_fitted():
     """The table names the straight line and the mean, in the order they are shown, and all of it is fitted."""
-    assert BASELINES == {"linear": ("linear regression", linear_baseline), "mean": ("mean score", mean_baseline)}
+    assert {"linear": ("linear regression", linear_baseline), "mean": ("mean score", mean_baseline)} == BASELINES
     split = random_split()
     fitted = fit_baselines(split)
     assert list(fitted) == list(BASELINES) == ["linear", "mean"]

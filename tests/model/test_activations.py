@@ -55,10 +55,31 @@ def test_arrays_have_the_bits_of_the_scalar_function(activation):
         assert values.shape == (2, 3)
 
 
-def test_every_activation_has_a_function():
-    """The table names each member of the enum, and `evaluate` reads it."""
+def test_every_activation_has_an_entry():
+    """The table names each member of the enum, and the members' functions and kinks are the table's."""
     assert set(TABLE) == set(Activation)
-    assert all(activation.evaluate is TABLE[activation] for activation in Activation)
+    assert all(activation.evaluate is TABLE[activation].evaluate for activation in Activation)
+    kinked = {activation for activation in Activation if activation.has_kinks}
+    assert kinked == {Activation.relu, Activation.leaky_relu}
+
+
+@pytest.mark.parametrize("activation", Activation)
+@given(size=st.floats(1e-3, 6.0), negative=st.booleans())
+def test_the_bend_is_the_derivative_of_the_slope(activation, size, negative):
+    """Away from the kink at 0, the central difference of the slope is the second derivative."""
+    z, h = (-size if negative else size), 1e-5
+    ahead, behind = activation.evaluate(z + h)[1], activation.evaluate(z - h)[1]
+    output, slope = (np.array([value]) for value in activation.evaluate(z))
+    # The error is h^2 / 6 times a fourth derivative of at most 4.1 (tanh), 7e-11, plus a rounding of 8e-16 / h, 8e-11.
+    assert activation.bends(output, slope) == pytest.approx((ahead - behind) / (2 * h), rel=0, abs=2e-10)
+
+
+@pytest.mark.parametrize("activation", [Activation.relu, Activation.leaky_relu])
+@pytest.mark.parametrize("z", [-2.0, 0.0, 2.0])
+def test_functions_with_kinks_do_not_bend(activation, z):
+    """Their second derivative is 0 wherever it exists, and counts as 0 on the kink."""
+    output, slope = (np.array([[value]]) for value in activation.evaluate(z))
+    assert activation.bends(output, slope).tolist() == [[0.0]]
 
 
 def test_leaky_relu_leaks_a_hundredth():
@@ -121,6 +142,23 @@ def test_step_fires_only_above_its_threshold(z, threshold, output):
 def test_step_has_threshold_zero_unless_told():
     """Without a threshold, positive sums fire and 0 does not."""
     assert (step(0.1), step(0.0), step(-0.1)) == (1.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize("threshold", [0.0, 1.0, -2.5])
+def test_no_gradient_passes_through_step(threshold):
+    """On either side of the threshold its difference quotient is exactly 0, so the weights into a unit never move.
+
+    That is why the article turns to other activations and why `step` is none of `Activation`; at the threshold itself
+    it has no slope, as the quotient across it grows without bound.
+    """
+    for distance in (1e-3, 0.1, 1.0, 40.0):
+        for z in (threshold - distance, threshold + distance):
+            for h in (distance / 2, distance / 1000):
+                assert (step(z + h, threshold=threshold) - step(z - h, threshold=threshold)) / (2 * h) == 0.0
+    for h in (1e-1, 1e-3, 1e-6):
+        across = (step(threshold + h, threshold=threshold) - step(threshold - h, threshold=threshold)) / (2 * h)
+        assert across == 1 / (2 * h)
+    assert "step" not in Activation.__members__
 
 
 def test_the_tangent_is_as_accurate_as_the_c_librarys():

@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from student_score.training import reference
-from student_score.model.activations import Activation
 from student_score.errors import InputError
+from student_score.model.activations import Activation
 from student_score.model.network import (
     ARTICLE_START,
     Initialisation,
@@ -20,6 +19,7 @@ from student_score.model.network import (
     weighted_sum,
     weighted_sums,
 )
+from student_score.training import reference
 
 STUDENTS = np.array([[5.0, 8.0], [2.0, 6.0], [8.0, 7.0]])
 COUNTED = Parameters(  # 3 features, 2 units

@@ -3,6 +3,7 @@
 import gc
 import math
 from dataclasses import fields
+from io import BytesIO
 
 import numpy as np
 import pytest
@@ -76,6 +77,16 @@ def test_a_file_from_before_parameters_were_observed_is_loaded(tmp_path):
     assert Trajectory.load(path).observed is None
 
 
+def test_a_trajectory_is_read_from_memory_under_a_name(tmp_path):
+    """Bytes do as well as a file, and a refusal calls them by the name they are given."""
+    path, trajectory = tmp_path / "trajectory.npz", TRAJECTORIES["a single epoch"]()
+    trajectory.save(path)
+    loaded = Trajectory.load(BytesIO(path.read_bytes()))
+    assert loaded.final.flat().tobytes() == trajectory.final.flat().tobytes()
+    with pytest.raises(InputError, match=r"^the curves of run 7 is not a recorded trajectory"):
+        Trajectory.load(BytesIO(path.read_bytes()[:-100]), name="the curves of run 7")
+
+
 def test_the_saved_trajectories_differ_in_what_matters():
     """Among the cases above are None and numbers for both epochs, inf in a curve, test rows and several outcomes."""
     made = {name: make() for name, make in TRAJECTORIES.items()}
@@ -101,15 +112,18 @@ def test_what_is_no_trajectory_is_refused(tmp_path, content):
         assert str(place) in str(caught.value)
 
 
-@pytest.mark.parametrize("damage", ["cut off", "another archive"])
+@pytest.mark.parametrize("damage", ["cut off", "another archive", "a bare array"])
 def test_a_damaged_trajectory_is_refused(tmp_path, damage):
-    """A file cut off by a full disk or a kill, and an .npz of something else, are bad input too."""
+    """A file cut off by a full disk or a kill, and arrays of something else, are bad input too; no file stays open."""
     path = tmp_path / "trajectory.npz"
     if damage == "cut off":
         TRAJECTORIES["a single epoch"]().save(path)
         path.write_bytes(path.read_bytes()[:-100])
-    else:
+    elif damage == "another archive":
         np.savez(path, weights=np.ones(3))
+    else:
+        with path.open("wb") as file:
+            np.save(file, np.ones(3))
     failure = None
     try:
         Trajectory.load(path)

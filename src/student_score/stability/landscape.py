@@ -37,7 +37,7 @@ class Landscape:
 
     def __post_init__(self) -> None:
         if self.hidden_size < 1:
-            raise InputError(f"hidden_size={self.hidden_size} must be at least 1")
+            raise InputError(f"hidden_size={self.hidden_size}: it must be at least 1")
 
     @property
     def size(self) -> int:

@@ -133,23 +133,28 @@ class Networks:
         Raises:
             InputError: shapes do not fit the setup or each other, or a row order is none of its rows.
         """
-        n, output_rate = len(setup.split.train), self.output_learning_rate
+        n = len(setup.split.train)
         given: dict[str, tuple[NDArray[Any], tuple[int, ...]]] = {
             "starts": (np.asarray(self.starts, dtype=np.float64), (setup.size,)),
             "learning_rate": (np.asarray(self.learning_rate, dtype=np.float64), ()),
-            "output_learning_rate": (
-                np.asarray(self.learning_rate if output_rate is None else output_rate, dtype=np.float64),
-                (),
-            ),
             "row_order": (np.arange(n) if self.row_order is None else np.asarray(self.row_order), (n,)),
             # A negative seed wraps around, as in `sampling`.
             "seed": (np.asarray(self.seed).astype(np.uint64), ()),
         }
+        if self.output_learning_rate is not None:
+            given["output_learning_rate"] = (np.asarray(self.output_learning_rate, dtype=np.float64), ())
         if self.row_order is not None:
             check_row_orders(given["row_order"][0], n, setup.sampling)
+            given["row_order"] = (given["row_order"][0].astype(np.int64, copy=False), (n,))
         networks = count(given, setup)
-        given["row_order"] = (given["row_order"][0].astype(np.int64, copy=False), (n,))
-        return Each(*(np.broadcast_to(values, (networks, *own)) for values, own in given.values()))
+        spread = {name: np.broadcast_to(values, (networks, *own)) for name, (values, own) in given.items()}
+        return Each(
+            starts=spread["starts"],
+            hidden_rates=spread["learning_rate"],
+            output_rates=spread.get("output_learning_rate", spread["learning_rate"]),
+            row_orders=spread["row_order"],
+            seeds=spread["seed"],
+        )
 
 
 class Effort(NamedTuple):

@@ -88,8 +88,10 @@ def train_each(
         InputError: before any is trained, as `train` does.
     """
     check_observe(observe, setup.size)
-    networks.each(setup)
+    each = networks.each(setup)
     if observe or trainer is Trainer.reference:
+        if not np.array_equal(each.hidden_rates, each.output_rates):
+            raise InputError("output_learning_rate: the reference trainer has one rate for all weights")
         return with_reference(setup, networks, keep_parameters=bool(observe))
     return with_engine(setup, networks)
 
@@ -97,8 +99,6 @@ def train_each(
 def with_reference(setup: Setup, networks: Networks, *, keep_parameters: bool) -> Iterator[Trajectory]:
     """Train one network after the other with the reference trainer, and look at each as it trains."""
     each, full_batch = networks.each(setup), setup.sampling is Sampling.full_batch
-    if not np.array_equal(each.hidden_rates, each.output_rates):
-        raise InputError("output_learning_rate: the reference trainer has one rate for all weights")
     lists = [(rows.features.tolist(), rows.targets.tolist()) for rows in setup.scaled]
     n, squared_points = len(setup.split.train), setup.split.scaling.squared_points
     recorded = set(np.asarray(setup.recorded_epochs).tolist())

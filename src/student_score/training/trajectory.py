@@ -1,5 +1,6 @@
 """What a training returns: its loss curves, where it ended, and how."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -78,9 +79,11 @@ class Trajectory:
     def load(cls, source: Path | IO[bytes], *, name: str = "") -> "Trajectory":
         """Read what `save` wrote, equal in every bit; an InputError calls the source by `name`."""
         try:
-            with np.load(source) as arrays:
+            # Opened here, as np.load leaves a file open that turns out to be damaged.
+            opened = source.open("rb") if isinstance(source, Path) else nullcontext(source)
+            with opened as file, np.load(file) as arrays:
                 return cls.from_arrays(dict(arrays))
-        except (OSError, ValueError, EOFError, KeyError, BadZipFile) as error:
+        except (OSError, ValueError, TypeError, EOFError, KeyError, BadZipFile) as error:
             raise InputError(f"{name or source} is not a recorded trajectory: {error}") from None
 
     @classmethod

@@ -15,6 +15,7 @@ from llvmlite.binding import get_host_cpu_name
 
 from student_score.model import activations
 from student_score.training.engine import epochs, kernel, layout, scalars, steps
+from student_score.training.engine.layout import SAMPLING_CODES
 from student_score.training.setup import Each
 
 GENERAL = (0, 0, -1, False, 1)
@@ -32,9 +33,12 @@ asked: Counter[tuple[int, ...]] = Counter()
 
 @cache
 def source_fingerprint() -> int:
-    """Return a number that changes with every file compiled into a kernel: numba only watches the kernel's own."""
+    """Return a number that changes with all that is compiled into a kernel: numba only watches the kernel's own file.
+
+    That is every file, the order of what belongs to each network, and the codes of the samplings.
+    """
     sources = b"\0".join(path.read_bytes() for path in COMPILED_FILES)
-    return zlib.crc32(sources + repr(Each._fields).encode())
+    return zlib.crc32(sources + repr((Each._fields, SAMPLING_CODES)).encode())
 
 
 def ready(

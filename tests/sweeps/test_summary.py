@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from student_score import summary
+from student_score.sweeps import summary
 
 RATE, SEED = "training.learning_rate", "network.seed"
 

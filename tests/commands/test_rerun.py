@@ -1,8 +1,6 @@
 """A recorded run is trained again: every bit is compared, and what changed since is named."""
 
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,16 +8,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from student_score import rerun, run
-from student_score.activations import Activation
-from student_score.config import Config, DatasetConfig, NetworkConfig, TrackingConfig, TrainingConfig
-from student_score.network import Initialisation
-from student_score.sampling import Sampling
-from student_score.tracking import Store
-from student_score.training import Observable
-from student_score.trajectory import Trajectory
+from student_score.commands import rerun
+from student_score.commands.terminal import guarded
+from student_score.config.schema import Config, DatasetConfig, NetworkConfig, TrackingConfig, TrainingConfig
+from student_score.model.activations import Activation
+from student_score.model.network import Initialisation
+from student_score.model.sampling import Sampling
+from student_score.paths import REPOSITORY
+from student_score.runs import compare
+from student_score.runs.execution import Run, execute, execute_together
+from student_score.runs.recording import record
+from student_score.runs.task import prepare
+from student_score.tracking.address import local_folder
+from student_score.tracking.store import Store
+from student_score.training.setup import Observable
+from student_score.training.trajectory import Trajectory
 
-DATA = Path(__file__).resolve().parents[1] / "data/student_scores.csv"
+DATA = REPOSITORY / "data/student_scores.csv"
 
 HE = NetworkConfig(initialisation=Initialisation.he, hidden_size=3)
 
@@ -35,9 +40,9 @@ CONFIGS = {
 }
 
 
-def result(config: Config, path: Path) -> run.Result:
+def trained(config: Config, path: Path) -> Run:
     """Train on the rows in `path`."""
-    return run.execute(run.prepare(replace(config, dataset=replace(config.dataset, path=str(path)))))
+    return execute(prepare(replace(config, dataset=replace(config.dataset, path=str(path)))))
 
 
 @pytest.fixture
@@ -47,31 +52,43 @@ def rows(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    """Return a store for the runs of all tests: making one takes seconds."""
-    return Store(f"sqlite:///{tmp_path_factory.mktemp('store') / 'mlflow.db'}", "tests")
+def store(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Store:
+    """Return a store for the runs of all tests."""
+    return Store(f"sqlite:///{shutil.copy(empty_store, tmp_path_factory.mktemp('store') / 'mlflow.db')}", "tests")
 
 
 @pytest.fixture
 def recorded(store: Store, rows: Path) -> str:
     """Return the id of a recorded run that the test may change."""
-    return store.record(run.record(result(CONFIGS["relu"], rows)))
+    return store.record(record(trained(CONFIGS["relu"], rows)))
 
 
 @pytest.fixture
 def again(store: Store) -> Callable[[str], int]:
     """Return the command for the tests' store, from run id to exit code."""
-    return lambda run_id: rerun.main([run_id, "--uri", store.uri])
+    return lambda run_id: command(run_id, store.uri)
+
+
+def command(run_id: str, uri: str) -> int:
+    """Run the command in this process and return its exit code."""
+    return guarded(lambda: rerun.rerun([run_id, "--uri", uri]), name="student-score-rerun")
+
+
+def artifact(store: Store, run_id: str, name: str) -> Path:
+    """Return the file of a run's artifact, which the test may change."""
+    folder = local_folder(store.client.get_run(run_id).info.artifact_uri)
+    assert folder is not None
+    return folder / name
 
 
 def test_a_recorded_run_is_identical(store, again, rows, capsys):
     """relu, tanh, shuffled, diverged, with test rows: the same bits come out, and no run is added."""
-    ids = store.record_many([run.record(result(config, rows)) for config in CONFIGS.values()])
+    ids = store.record_many([record(trained(config, rows)) for config in CONFIGS.values()])
     experiments, runs = len(store.client.search_experiments()), len(store.search(""))
     for run_id, name in zip(ids, CONFIGS, strict=True):
         assert again(run_id) == 0, name
         out = capsys.readouterr().out
-        numbers = sum(len(array) for array in rerun.arrays(store.run(run_id).trajectory()).values())
+        numbers = sum(len(array) for array in compare.arrays(store.run(run_id).trajectory()).values())
         arrays = 20 if name in ("test rows", "observed") else 19
         assert f"identical: every bit of {numbers} numbers in {arrays} arrays\n" in out, name
         assert "data.sha256" not in out
@@ -85,14 +102,13 @@ def test_runs_trained_together_are_identical_alone(store, again, rows):
         Config(dataset=DatasetConfig(path=str(rows)), training=TrainingConfig(epochs=30, learning_rate=rate))
         for rate in (0.0001, 0.01, 10.0)
     ]
-    results = run.execute_each([run.prepare(config) for config in configs])
-    ids = store.record_many([run.record(item) for item in results])
+    ids = store.record_many([record(run) for run in execute_together([prepare(config) for config in configs])])
     assert [again(run_id) for run_id in ids] == [0, 0, 0]
 
 
 def test_one_ulp_is_found(store, recorded, again, capsys):
     """The smallest change of one recorded number is located: the array, the epoch, both values, their bits."""
-    path = store.run(recorded).artifact("trajectory.npz")
+    path = artifact(store, recorded, "trajectory.npz")
     with np.load(path) as content:
         arrays = dict(content)
     loss = float(arrays["avg_loss"][16])
@@ -108,40 +124,40 @@ def test_one_ulp_is_found(store, recorded, again, capsys):
 
 def test_every_array_is_compared(rows):
     """Whatever is changed in a trajectory is found, and found where it is; nothing else is."""
-    first = result(CONFIGS["test rows"], rows).trajectory
-    assert rerun.compare(first, result(CONFIGS["test rows"], rows).trajectory) == []
+    first = trained(CONFIGS["test rows"], rows).trajectory
+    assert compare.compare(first, trained(CONFIGS["test rows"], rows).trajectory) == []
     for name, place in (("train_mse", "epoch 30"), ("test_mse", "epoch 30"), ("predictions", "index 1")):
         changed = getattr(first, name).copy()
         changed[-1] = np.nextafter(changed[-1], np.inf)
-        [found] = rerun.compare(first, replace(first, **{name: changed}))
+        [found] = compare.compare(first, replace(first, **{name: changed}))
         assert (found.array, found.place) == (name, place)
-    observed = result(CONFIGS["observed"], rows).trajectory
+    observed = trained(CONFIGS["observed"], rows).trajectory
     states = observed.observed.copy()
     states[-1, 0] = 0.0
-    [found] = rerun.compare(observed, replace(observed, observed=states))
+    [found] = compare.compare(observed, replace(observed, observed=states))
     assert (found.array, found.place, found.again) == ("observed", "epoch 30, w1_1_1", "0.0 (0x0000000000000000)")
     for name in ("start", "final"):
         changed = replace(getattr(first, name), b2=-1.0)
-        [found] = rerun.compare(first, replace(first, **{name: changed}))
+        [found] = compare.compare(first, replace(first, **{name: changed}))
         assert (found.array, found.place, found.again) == (name, "b2", "-1.0 (0xbff0000000000000)")
-    [found] = rerun.compare(first, replace(first, dead_units=~first.dead_units))
+    [found] = compare.compare(first, replace(first, dead_units=~first.dead_units))
     assert (found.array, found.place) == ("dead_units", "index 0")
     for change in ({"collapse_epoch": 7}, {"diverged_epoch": 7}):
-        [found] = rerun.compare(first, replace(first, **change))
+        [found] = compare.compare(first, replace(first, **change))
         assert found.again == "7 (0x0000000000000007)"
-    [found] = rerun.compare(first, replace(first, end=replace(first.end, late_rises=99)))
+    [found] = compare.compare(first, replace(first, end=replace(first.end, late_rises=99)))
     assert found.array == "end.late_rises"
 
 
 def test_zeros_and_lengths_differ_too(rows):
     """0.0 is not -0.0; a shorter curve that agrees as far as it goes is still another curve."""
-    first = result(CONFIGS["relu"], rows).trajectory
+    first = trained(CONFIGS["relu"], rows).trajectory
     zero, minus = (replace(first, avg_loss=np.array([value])) for value in (0.0, -0.0))
-    [found] = rerun.compare(zero, minus)
+    [found] = compare.compare(zero, minus)
     assert found.sentence == ("avg_loss, epoch 1: recorded 0.0 (0x0000000000000000), now -0.0 (0x8000000000000000)")
-    [found] = rerun.compare(first, replace(first, avg_loss=first.avg_loss[:-1]))
+    [found] = compare.compare(first, replace(first, avg_loss=first.avg_loss[:-1]))
     assert found.sentence == ("avg_loss, length: recorded 30 values of type float64, now 29 values of type float64")
-    [found] = rerun.compare(first, replace(first, test_mse=np.array([1.0])))
+    [found] = compare.compare(first, replace(first, test_mse=np.array([1.0])))
     assert (found.array, found.place) == ("test_mse", "length")
 
 
@@ -160,7 +176,7 @@ def test_missing_rows_are_named(store, recorded, again, rows, monkeypatch, capsy
     rows.rename(tmp_path / "elsewhere.csv")
     assert again(recorded) == 2
     assert capsys.readouterr().err == f"student-score-rerun: dataset.path: there is no file {rows}\n"
-    config = store.run(recorded).artifact("config.yaml")
+    config = artifact(store, recorded, "config.yaml")
     config.write_text(config.read_text().replace(str(rows), "elsewhere.csv"))
     monkeypatch.chdir(tmp_path)
     assert again(recorded) == 0
@@ -172,7 +188,7 @@ def test_missing_rows_are_named(store, recorded, again, rows, monkeypatch, capsy
 
 def test_a_study_that_is_gone_is_no_obstacle(store, recorded, again, capsys):
     """Whose claims a run was to judge does not change its numbers."""
-    config = store.run(recorded).artifact("config.yaml")
+    config = artifact(store, recorded, "config.yaml")
     config.write_text(config.read_text().replace("study: null", "study: forgotten"))
     assert again(recorded) == 0
 
@@ -180,17 +196,17 @@ def test_a_study_that_is_gone_is_no_obstacle(store, recorded, again, capsys):
 def test_a_bad_configuration_is_a_sentence(store, recorded, again, capsys):
     """Empty, no mapping, no YAML, an unknown key, a wrong type."""
     for text in ("", "- 1\n", "a: [\n", "unknown: 1\n", "training:\n  epochs: many\n"):
-        store.run(recorded).artifact("config.yaml").write_text(text)
+        artifact(store, recorded, "config.yaml").write_text(text)
         assert again(recorded) == 2, text
         assert capsys.readouterr().err.startswith("student-score-rerun: "), text
 
 
 def test_a_broken_trajectory_is_a_sentence(store, recorded, again, capsys):
     """An artifact that is damaged or gone is named."""
-    path = store.run(recorded).artifact("trajectory.npz")
+    path = artifact(store, recorded, "trajectory.npz")
     path.write_bytes(path.read_bytes()[:100])
     assert again(recorded) == 2
-    assert f"{path} is not a recorded trajectory" in capsys.readouterr().err
+    assert f"trajectory.npz of run {recorded} is not a recorded trajectory" in capsys.readouterr().err
     path.unlink()
     assert again(recorded) == 2
     assert f"trajectory.npz of run {recorded} cannot be fetched: " in capsys.readouterr().err
@@ -212,42 +228,44 @@ def test_what_is_no_single_training_is_refused(store, recorded, again, capsys):
 def test_an_unreachable_store_is_a_sentence_and_none_is_made(tmp_path, capsys):
     """A file that does not exist is not created; a server that does not answer is named."""
     missing = tmp_path / "none.db"
-    assert rerun.main(["0" * 32, "--uri", f"sqlite:///{missing}"]) == 2
+    assert command("0" * 32, f"sqlite:///{missing}") == 2
     assert "none.db cannot be used: there is no such file" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
-    assert rerun.main(["0" * 32, "--uri", "http://127.0.0.1:1"]) == 2
+    assert command("0" * 32, "http://127.0.0.1:1") == 2
     assert "http://127.0.0.1:1 cannot be used" in capsys.readouterr().err
 
 
 def test_changes_are_told_one_by_one():
     """Commit, uncommitted changes then and now, versions, rows; what is as it was is not mentioned."""
     present = {"git.commit": "b", "git.dirty": "false", "python": "3.11", "numpy": "2", "data.sha256": "d"}
-    assert rerun.changes(present, present, rows="x.csv") == []
+    assert compare.changes(present, present, rows="x.csv") == []
     recorded = {"git.commit": "a", "git.dirty": "true", "python": "3.11", "numpy": "1", "data.sha256": "c"}
-    assert rerun.changes(recorded, present, rows="x.csv") == [
+    assert compare.changes(recorded, present, rows="x.csv") == [
         "The code changed: commit a, now b.",
         "The code may have changed: it was not committed when the run was recorded.",
         "The rows in x.csv changed: data.sha256 c, now d.",
         "numpy changed: 1, now 2.",
     ]
     dirty = {"git.commit": "b", "git.dirty": "true", "data.sha256": "d", "algorithm_version": "3"}
-    assert rerun.changes({"git.commit": "b", "data.sha256": "d"}, dirty, rows="x.csv") == [
+    assert compare.changes({"git.commit": "b", "data.sha256": "d"}, dirty, rows="x.csv") == [
         "The code may have changed: it is not committed now.",
         "algorithm_version changed: not recorded, now 3.",
     ]
 
 
-def test_the_command_exits_with_its_code(store, recorded, monkeypatch):
-    """As a process: 0 and one line on stdout that says how many numbers are equal."""
+def test_the_command_exits_with_its_code(store, recorded, monkeypatch, capsys):
+    """0 and one line on stdout that says how many numbers are equal; the store is the usual one if none is named."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store.uri)
-    command = [sys.executable, "-m", "student_score.rerun", recorded]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[-1].startswith("identical: every bit of ")
+    monkeypatch.setattr("sys.argv", ["student-score-rerun", recorded])
+    with pytest.raises(SystemExit) as leaving:
+        rerun.main()
+    out, err = capsys.readouterr()
+    assert (leaving.value.code, err) == (0, "")
+    assert out.splitlines()[-1].startswith("identical: every bit of ")
 
 
 def test_a_trajectory_survives_its_file(rows, tmp_path):
     """What is compared after a round trip through the file is what was compared before."""
-    first = result(CONFIGS["diverged"], rows).trajectory
+    first = trained(CONFIGS["diverged"], rows).trajectory
     first.save(tmp_path / "trajectory.npz")
-    assert rerun.compare(Trajectory.load(tmp_path / "trajectory.npz"), first) == []
+    assert compare.compare(Trajectory.load(tmp_path / "trajectory.npz"), first) == []

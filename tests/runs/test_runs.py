@@ -4,23 +4,28 @@ import csv
 import json
 import math
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from student_score import run
-from student_score.config import Config, DatasetConfig, NetworkConfig, TrainingConfig
-from student_score.dataset import Scale
+from student_score.config.identity import flattened, plain
+from student_score.config.schema import Config, DatasetConfig, NetworkConfig, TrainingConfig
+from student_score.data.rows import Scale
 from student_score.errors import InputError
-from student_score.network import Initialisation
-from student_score.sampling import Sampling
-from student_score.stability import Landscape
-from student_score.training import Observable
-from student_score.trajectory import Trajectory
+from student_score.model.network import Initialisation
+from student_score.model.sampling import Sampling
+from student_score.paths import REPOSITORY
+from student_score.runs import execution, recording
+from student_score.runs.execution import Run, execute
+from student_score.runs.provenance import provenance
+from student_score.runs.recording import record, run_name
+from student_score.runs.task import prepare
+from student_score.runs.transcript import transcript
+from student_score.stability.landscape import Landscape
+from student_score.training.setup import Observable
+from student_score.training.trajectory import Trajectory
 
-ROOT = Path(__file__).resolve().parents[1]
-DATA = ROOT / "data/student_scores.csv"
+DATA = REPOSITORY / "data/student_scores.csv"
 NEW = [[6, 7], [3, 5], [9, 8]]
 
 
@@ -32,27 +37,27 @@ def configured(**changes: object) -> Config:
     )
 
 
-def done(config: Config) -> run.Result:
-    """Return the result of running a configuration."""
-    return run.execute(run.prepare(config))
+def done(config: Config) -> Run:
+    """Return the run of a configuration."""
+    return execute(prepare(config))
 
 
 def test_the_transcript_prints_the_articles_lines():
     """The lines stand as the article prints them: 0.8 without a trailing zero, 80.0 with its decimal."""
-    small = list(run.transcript(done(configured(learning_rate=0.0001))))
+    small = list(transcript(done(configured(learning_rate=0.0001))))
     assert small[:2] == ["Epoch 50: Avg Loss = 2.68", "Epoch 100: Avg Loss = 1.59"]
     assert small[19] == "Epoch 1000: Avg Loss = 0.8"
     assert "Input: [studied: 5h, slept: 8h] -> Predicted score: 86.1" in small
     assert "Input: [studied: 9h, slept: 8h] -> Predicted score: 105.7" in small
     assert "  studied -> h1: 1.336, h2: 1.122" in small
-    large = list(run.transcript(done(configured(learning_rate=0.01))))
+    large = list(transcript(done(configured(learning_rate=0.01))))
     assert large[19] == "Epoch 1000: Avg Loss = 218.85"
     assert "Input: [studied: 6h, slept: 7h] -> Predicted score: 80.0" in large
 
 
 def test_the_transcript_says_what_the_article_does_not():
     """Outcome with its sentence, collapse epoch, both losses and the baseline follow the article's lines."""
-    text = "\n".join(run.transcript(done(configured(learning_rate=0.01))))
+    text = "\n".join(transcript(done(configured(learning_rate=0.01))))
     assert "Outcome: collapsed - the network predicts the same score for every student" in text
     assert "Collapsed in epoch: 2" in text
     assert "Mean squared error at the final weights: 216.7" in text
@@ -62,7 +67,7 @@ def test_the_transcript_says_what_the_article_does_not():
 
 def test_the_interval_follows_the_configuration():
     """print_every=300 gives a line at 300, 600 and 900."""
-    lines = run.transcript(done(replace(configured(), print_every=300)))
+    lines = transcript(done(replace(configured(), print_every=300)))
     assert [line.split(":")[0] for line in lines if line.startswith("Epoch")] == ["Epoch 300", "Epoch 600", "Epoch 900"]
 
 
@@ -75,16 +80,16 @@ def test_large_networks_and_tables_are_not_listed(tmp_path):
         network=NetworkConfig(hidden_size=13, initialisation=Initialisation.he),
         training=TrainingConfig(epochs=5),
     )
-    result = done(config)
-    text = "\n".join(run.transcript(result))
+    run = done(config)
+    text = "\n".join(transcript(run))
     assert "Input:" not in text
     assert "53 numbers, see weights.json" in text
-    assert not any(name.startswith("weight/") for name in run.record(result).metrics)
+    assert not any(name.startswith("weight/") for name in record(run).metrics)
 
 
 def test_a_record_holds_the_whole_run():
     """Params are the flattened configuration; tags, curves, baselines, weights and inputs are all there."""
-    kept = run.record(done(configured(learning_rate=0.0001)))
+    kept = record(done(configured(learning_rate=0.0001)))
     assert kept.name == "lr=0.0001 relu h=2 seed=0"
     assert kept.params["training.learning_rate"] == "0.0001"
     assert kept.params["training.row_order"] == "null"
@@ -102,7 +107,7 @@ def test_a_record_holds_the_whole_run():
 
 def test_a_diverged_run_sends_nothing_that_is_not_finite():
     """At rate 3 the record says diverged=1 and in which epoch, and every number in it is finite."""
-    kept = run.record(done(configured(learning_rate=3)))
+    kept = record(done(configured(learning_rate=3)))
     assert kept.metrics["diverged"] == 1
     assert kept.metrics["diverged_epoch"] > 1
     assert kept.tags["outcome"] == "diverged"
@@ -117,20 +122,20 @@ def test_a_loss_of_exactly_zero_has_no_logarithm_and_is_left_out():
         dataset=DatasetConfig(path=str(rows), test_fraction=0.6),
         training=TrainingConfig(learning_rate=0.001, epochs=2000),
     )
-    kept = run.record(done(config))
+    kept = record(done(config))
     assert kept.curves["avg_loss"][1][-1] == 0.0
     assert len(kept.curves["log10_avg_loss"][0]) < len(kept.curves["avg_loss"][0])
 
 
 def test_the_files_can_be_used_without_this_project(tmp_path):
     """weights.json reproduces predictions.csv with ten lines of plain arithmetic."""
-    result = done(
+    run = done(
         replace(
             configured(learning_rate=0.01),
             dataset=DatasetConfig(path=str(DATA), scale=Scale.features_and_target, new_inputs=NEW),
         )
     )
-    run.record(result).write_files(tmp_path)
+    record(run).write_files(tmp_path)
     weights = json.loads((tmp_path / "weights.json").read_text())
     with (tmp_path / "predictions.csv").open() as file:
         table = list(csv.DictReader(file))
@@ -147,18 +152,18 @@ def test_the_files_can_be_used_without_this_project(tmp_path):
         score = output * weights["target_deviation"] + weights["target_mean"]
         assert score == pytest.approx(float(row["prediction"]), rel=1e-12)
     saved = Trajectory.load(tmp_path / "trajectory.npz")
-    assert saved.final.flat().tobytes() == result.trajectory.final.flat().tobytes()
+    assert saved.final.flat().tobytes() == run.trajectory.final.flat().tobytes()
     assert (tmp_path / "config.yaml").read_text().startswith("dataset:")
     assert (tmp_path / "transcript.txt").read_text().startswith("Epoch 50: Avg Loss = ")
 
 
 def test_weights_that_are_not_finite_are_null():
     """JSON has no nan: a diverged weight is written as null."""
-    result = done(configured(learning_rate=3))
-    final = replace(result.trajectory.final, b2=math.inf)
-    broken = replace(result, trajectory=replace(result.trajectory, final=final))
-    assert run.weights(broken)["b2"] is None
-    json.dumps(run.weights(broken), allow_nan=False)
+    run = done(configured(learning_rate=3))
+    final = replace(run.trajectory.final, b2=math.inf)
+    broken = replace(run, trajectory=replace(run.trajectory, final=final))
+    assert recording.weights(broken)["b2"] is None
+    json.dumps(recording.weights(broken), allow_nan=False)
 
 
 @pytest.mark.parametrize(
@@ -171,15 +176,15 @@ def test_weights_that_are_not_finite_are_null():
 )
 def test_a_runs_name_says_first_what_was_swept(swept, name):
     """Swept keys come first, in their order; the standing ones follow."""
-    assert run.run_name(Config(), swept) == name
+    assert run_name(flattened(plain(Config())), swept) == name
 
 
 def test_git_that_is_missing_is_no_error(monkeypatch):
     """Without git, or outside a repository, a run simply does not say which commit it was."""
     monkeypatch.setenv("PATH", "")
-    run.provenance.cache_clear()
-    assert "git.commit" not in run.provenance()
-    run.provenance.cache_clear()
+    provenance.cache_clear()
+    assert "git.commit" not in provenance()
+    provenance.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -196,17 +201,17 @@ def test_prepare_refuses_what_cannot_be_trained(config, said):
     """What only shows once the rows are known is refused before training, naming the value."""
     config.dataset.path = str(DATA)
     with pytest.raises(InputError, match=said):
-        run.prepare(config)
+        prepare(config)
 
 
 def test_a_value_too_long_for_mlflow_says_where_the_whole_is():
     """The order of two thousand rows fits no parameter; config.yaml has it."""
     order = list(range(2000))
-    text = run.value_text(order)
+    text = recording.value_text(order)
     assert len(text) == 6000
     assert text.startswith("[0, 1, 2, ")
     assert text.endswith(" ... (the whole is in config.yaml)")
-    assert run.value_text(order[:1000]) == str(order[:1000])
+    assert recording.value_text(order[:1000]) == str(order[:1000])
 
 
 SHARPNESS = [Observable.sharpness]
@@ -218,7 +223,7 @@ def test_sharpness_is_that_of_the_training_rows_as_the_network_sees_them(tmp_pat
     """The last values are those of the final weights: without the test rows, scaled, the ratio to 2 / learning_rate."""
     path = tmp_path / "many.csv"
     path.write_text("a,b,score\n" + "".join(f"{k},{k % 3},{k * 2 + k % 2}\n" for k in range(11)))
-    result = done(
+    run = done(
         Config(
             dataset=DatasetConfig(
                 path=str(path), features=["a", "b"], target="score", test_fraction=0.3, scale=scale, new_inputs=[]
@@ -227,9 +232,9 @@ def test_sharpness_is_that_of_the_training_rows_as_the_network_sees_them(tmp_pat
             training=TrainingConfig(learning_rate=0.002, epochs=40, sampling=sampling, observe=SHARPNESS),
         )
     )
-    split, trajectory = result.task.split, result.trajectory
+    split, trajectory = run.task.split, run.trajectory
     expected = Landscape(split.scaling.apply(split.train), 3).sharpness(trajectory.final.flat())
-    kept = run.record(result)
+    kept = record(run)
     epochs, sharpness = kept.curves["sharpness"]
     assert epochs == trajectory.recorded_epochs.tolist() == kept.curves["avg_loss"][0]
     assert sharpness[-1] == pytest.approx(expected, rel=1e-12)
@@ -239,7 +244,7 @@ def test_sharpness_is_that_of_the_training_rows_as_the_network_sees_them(tmp_pat
 
 def test_at_a_dead_network_the_sharpness_is_one_and_the_ratio_half_the_rate():
     """Only b2 still learns, and the half loss has curvature 1 along it."""
-    kept = run.record(done(configured(learning_rate=0.01, epochs=50, observe=SHARPNESS)))
+    kept = record(done(configured(learning_rate=0.01, epochs=50, observe=SHARPNESS)))
     assert kept.tags["outcome"] == "collapsed"
     assert kept.curves["sharpness"][1][-1] == pytest.approx(1.0, rel=1e-12)
     assert kept.curves["sharpness_ratio"][1][-1] == pytest.approx(0.005, rel=1e-12)
@@ -247,53 +252,53 @@ def test_at_a_dead_network_the_sharpness_is_one_and_the_ratio_half_the_rate():
 
 def test_the_sharpness_of_a_diverged_run_stops_with_its_curves():
     """No value is recorded from the diverged epoch on, and none that is not finite; at once diverged, none at all."""
-    kept = run.record(done(configured(learning_rate=3, observe=SHARPNESS)))
+    kept = record(done(configured(learning_rate=3, observe=SHARPNESS)))
     for name in ("sharpness", "sharpness_ratio"):
         epochs, values = kept.curves[name]
         assert 0 < len(epochs) == len(values)
         assert epochs[-1] < kept.metrics["diverged_epoch"]
         assert all(map(math.isfinite, values))
-    assert run.record(done(configured(learning_rate=1e308, observe=SHARPNESS))).curves["sharpness"] == ([], [])
+    assert record(done(configured(learning_rate=1e308, observe=SHARPNESS))).curves["sharpness"] == ([], [])
 
 
 def test_a_hessian_that_overflows_is_left_out():
     """A network of huge, finite weights has a curvature beyond the largest double: that epoch has no point."""
-    result = done(configured(epochs=3, observe=SHARPNESS))
-    observed = result.trajectory.observed.copy()
+    run = done(configured(epochs=3, observe=SHARPNESS))
+    observed = run.trajectory.observed.copy()
     observed[1] = 1e200
-    trajectory = replace(result.trajectory, observed=observed)
-    broken = replace(result, trajectory=trajectory, sharpness=run.sharpness(result.task, trajectory))
-    assert run.curves(broken)["sharpness"][0] == run.curves(broken)["sharpness_ratio"][0] == [1, 3]
+    trajectory = replace(run.trajectory, observed=observed)
+    broken = replace(run, trajectory=trajectory, sharpness=execution.sharpness(run.task, trajectory))
+    assert recording.curves(broken)["sharpness"][0] == recording.curves(broken)["sharpness_ratio"][0] == [1, 3]
 
 
 def test_sharpness_does_not_depend_on_how_many_hessians_are_held_at_once(monkeypatch):
     """One at a time gives the same curve."""
-    result = done(configured(epochs=60, observe=SHARPNESS))
-    monkeypatch.setattr(run, "HESSIAN_VALUES", 1)
-    assert run.sharpness(result.task, result.trajectory) == pytest.approx(result.sharpness, rel=1e-12)
+    run = done(configured(epochs=60, observe=SHARPNESS))
+    monkeypatch.setattr(execution, "HESSIAN_VALUES", 1)
+    assert execution.sharpness(run.task, run.trajectory) == pytest.approx(run.sharpness, rel=1e-12)
 
 
 def test_an_observed_run_differs_only_in_its_curves():
     """Identity, metrics, other curves and parameters agree; the parameter training.observe says what was asked for."""
-    plain, observed = (run.record(done(configured(epochs=40, observe=observe))) for observe in ([], SHARPNESS))
-    assert set(observed.curves) - set(plain.curves) == {"sharpness", "sharpness_ratio"}
-    assert {name: observed.curves[name] for name in plain.curves} == plain.curves
-    assert plain.tags["config_hash"] == observed.tags["config_hash"]
-    assert plain.tags["job_hash"] != observed.tags["job_hash"]
-    assert {**plain.metrics, "seconds": 0} == {**observed.metrics, "seconds": 0}
-    assert (plain.params["training.observe"], observed.params["training.observe"]) == ("[]", '["sharpness"]')
+    usual, observed = (record(done(configured(epochs=40, observe=observe))) for observe in ([], SHARPNESS))
+    assert set(observed.curves) - set(usual.curves) == {"sharpness", "sharpness_ratio"}
+    assert {name: observed.curves[name] for name in usual.curves} == usual.curves
+    assert usual.tags["config_hash"] == observed.tags["config_hash"]
+    assert usual.tags["job_hash"] != observed.tags["job_hash"]
+    assert {**usual.metrics, "seconds": 0} == {**observed.metrics, "seconds": 0}
+    assert (usual.params["training.observe"], observed.params["training.observe"]) == ("[]", '["sharpness"]')
 
 
 def test_observed_tasks_are_not_trained_with_others():
     """They ask for another trainer, which takes one at a time."""
-    plain, observed = (run.prepare(configured(observe=observe)) for observe in ([], SHARPNESS))
-    assert run.together(plain) != run.together(observed)
-    assert (run.most_at_once(observed), run.most_at_once(plain) > 1) == (1, True)
+    alone, observed = (prepare(configured(observe=observe)) for observe in ([], SHARPNESS))
+    assert alone.together != observed.together
+    assert (observed.most_together, alone.most_together > 1) == (1, True)
 
 
 def test_a_network_too_large_to_observe_is_refused_before_training():
     """125 units have 501 parameters; without `observe` they are fine."""
     network = NetworkConfig(hidden_size=125, initialisation=Initialisation.he)
-    run.prepare(replace(configured(), network=network))
+    prepare(replace(configured(), network=network))
     with pytest.raises(InputError, match=r"observe=\[sharpness\]: a network of 501 parameters is too large.*500"):
-        run.prepare(replace(configured(observe=SHARPNESS), network=network))
+        prepare(replace(configured(observe=SHARPNESS), network=network))

@@ -10,7 +10,8 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from student_score import figures
+from student_score.plots import Curve
+from student_score.sweeps import figures
 
 RATE, SIZE, SEED = "training.learning_rate", "network.hidden_size", "network.seed"
 ACTIVATION, ORDER = "network.activation", "training.row_order"
@@ -46,7 +47,7 @@ def table(swept: dict[str, Sequence[object]], outcomes: Sequence[str] = ("slow",
     )
 
 
-def falling(_run_id: str) -> figures.Curve:
+def falling(_run_id: str) -> Curve:
     """Return a curve that settles."""
     return np.arange(1, 11), 100.0 / np.arange(1, 11)
 
@@ -80,14 +81,14 @@ def test_every_sweep_can_be_drawn(drawn, case):
     runs = CASES[case]
     swept = tuple(name for name in runs if "." in name or name == "flag")
 
-    def curve(run_id: str) -> figures.Curve:
+    def curve(run_id: str) -> Curve:
         epochs = np.arange(1, 40)
         diverged = runs.set_index("run_id")["outcome"][run_id] == "diverged"
         return epochs, 10.0 ** (np.where(epochs < 39, epochs * 8.0, np.inf) if diverged else -epochs)
 
-    figures.sweep(runs, swept, Path("unused"))
-    figures.sweep_curves(runs, swept, curve, Path("unused"))
-    figures.sweep_outcomes(runs, swept, Path("unused"))
+    figures.losses(runs, swept, Path("unused"))
+    figures.curves(runs, swept, curve, Path("unused"))
+    figures.outcomes(runs, swept, Path("unused"))
     assert len(drawn) == 3
     for figure in drawn:
         [legend] = figure.legends
@@ -100,7 +101,7 @@ def test_a_figure_is_written(tmp_path):
     """The files are PNGs, equal for equal tables."""
     paths = [tmp_path / "first.png", tmp_path / "second.png"]
     for path in paths:
-        figures.sweep(table({SIZE: [1, 2]}), (SIZE,), path)
+        figures.losses(table({SIZE: [1, 2]}), (SIZE,), path)
     first, second = (path.read_bytes() for path in paths)
     assert first.startswith(b"\x89PNG")
     assert first == second
@@ -109,7 +110,7 @@ def test_a_figure_is_written(tmp_path):
 def test_diverged_runs_stand_on_the_edge(drawn):
     """Their last finite loss, however small, is no final loss; the others keep the panel to themselves."""
     runs = table({RATE: [0.1, 0.2, 10.0]}, ("slow", "slow", "diverged"), train_mse=[1.0, 300.0, 5.0])
-    figures.sweep(runs, (RATE,), Path("unused"))
+    figures.losses(runs, (RATE,), Path("unused"))
     [axes] = drawn[0].axes
     [diverged], [edge] = labelled(axes, "diverged (1)"), labelled(axes, "edge: diverged")
     assert diverged.get_ydata() == edge.get_ydata()[0] == 3000.0
@@ -119,7 +120,7 @@ def test_diverged_runs_stand_on_the_edge(drawn):
 def test_means_over_seeds_are_drawn_with_their_intervals(drawn):
     """A series for each activation, a point for each rate, ends as `configurations` has them."""
     runs = table({RATE: [0.1, 0.2], ACTIVATION: ["relu", "tanh"], SEED: [0, 1, 2]})
-    figures.sweep(runs, (RATE, ACTIVATION, SEED), Path("unused"))
+    figures.losses(runs, (RATE, ACTIVATION, SEED), Path("unused"))
     [axes] = drawn[0].axes
     [relu], [tanh] = labelled(axes, "activation=relu"), labelled(axes, "activation=tanh")
     assert relu.lines[0].get_xdata().tolist() == [0.1, 0.2]
@@ -135,12 +136,12 @@ def test_of_many_runs_curves_are_chosen_evenly(drawn):
     rates = np.random.default_rng(0).permutation(np.arange(1.0, 1000.0))
     asked: list[str] = []
 
-    def curve(run_id: str) -> figures.Curve:
+    def curve(run_id: str) -> Curve:
         asked.append(run_id)
         return falling(run_id)
 
     runs = table({RATE: rates})
-    figures.sweep_curves(runs, (RATE,), curve, Path("unused"))
+    figures.curves(runs, (RATE,), curve, Path("unused"))
     chosen = runs.set_index("run_id")[RATE][asked].to_numpy()
     assert len(chosen) == 200
     assert (chosen[0], chosen[-1]) == (1, 999)
@@ -159,7 +160,7 @@ def test_a_diverged_curve_ends_in_a_cross(drawn):
         "run3": (np.array([1]), np.array([np.inf])),
     }
     runs = table({RATE: [0.1, 0.2, 0.3, 0.4]}, ("slow", "diverged", "diverged", "diverged"))
-    figures.sweep_curves(runs, (RATE,), curves.__getitem__, Path("unused"))
+    figures.curves(runs, (RATE,), curves.__getitem__, Path("unused"))
     axes, bar = drawn[0].axes
     top = axes.get_ylim()[1]
     crosses = [(*line.get_xdata(), *line.get_ydata()) for line in axes.lines if line.get_marker() == "x"]
@@ -172,7 +173,7 @@ def test_a_diverged_curve_ends_in_a_cross(drawn):
 def test_words_have_a_legend_instead_of_a_colour_bar(drawn):
     """One entry for each of the first swept key's values."""
     runs = table({ACTIVATION: ["relu", "tanh"], SEED: [0, 1]})
-    figures.sweep_curves(runs, (SEED, ACTIVATION), falling, Path("unused"))
+    figures.curves(runs, (SEED, ACTIVATION), falling, Path("unused"))
     [axes] = drawn[0].axes
     assert len(labelled(axes, "network.activation=")) == 2
     assert len({line.get_color()[:3].tobytes() for line in axes.lines[:4]}) == 2
@@ -186,7 +187,7 @@ def heights(axes: Axes) -> np.ndarray:
 def test_shares_of_outcomes_add_up(drawn):
     """A panel a key, a bar a value, in each the share of every outcome that occurs."""
     runs = table({RATE: [0.1, 0.2], SEED: [0, 1, 2]}, ("slow", "diverged", "diverged", "slow", "slow", "diverged"))
-    figures.sweep_outcomes(runs, (RATE, SEED), Path("unused"))
+    figures.outcomes(runs, (RATE, SEED), Path("unused"))
     left, right = drawn[0].axes
     np.testing.assert_allclose(heights(left), [[1 / 3, 2 / 3], [2 / 3, 1 / 3]])
     np.testing.assert_allclose(heights(right), [[1, 0.5, 0], [0, 0.5, 1]])
@@ -202,7 +203,7 @@ def test_shares_of_outcomes_add_up(drawn):
 def test_many_numbers_are_binned(drawn):
     """Above 40 values there are 20 bins, even on the axis; every run is in one, empty bins stay empty."""
     rates = np.append(np.geomspace(1e-4, 1e-1, 60), 1.0)
-    figures.sweep_outcomes(table({RATE: rates}), (RATE,), Path("unused"))
+    figures.outcomes(table({RATE: rates}), (RATE,), Path("unused"))
     [axes] = drawn[0].axes
     assert axes.get_xscale() == "log"
     [shares] = heights(axes)

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import event
 
-from student_score import bulk, tracking
 from student_score.errors import TrackingError
-from student_score.record import Input, Record
-from student_score.tracking import Store
+from student_score.tracking import bulk, internals
+from student_score.tracking.client import ClientWriter
+from student_score.tracking.record import Input, Record
+from student_score.tracking.store import Store
 
 EPOCHS = [1, 2, 3, 5, *range(10, 3000, 10)]
 STUDENTS = Input(name="students", digest="ab" * 32, context="training", source='{"uri": "x.csv"}', profile="{}")
@@ -122,24 +123,28 @@ def left_in(store: Store, folder: Path) -> tuple[list[str], list[str]]:
     return [run.name for run in runs], [str(path) for path in (folder / "mlartifacts").rglob("*") if path.is_file()]
 
 
+def by_client(store: Store) -> ClientWriter:
+    """Return the writer that goes through MLflow's client."""
+    return ClientWriter(client=store.client, experiment_id=store.experiment_id, way="for this test")
+
+
 def test_every_row_is_the_one_that_the_client_writes(tmp_path, monkeypatch):
     """The same records, given to MLflow's client and to the bulk writer, lead to the same rows in every table.
 
     The client's turn comes by a schema revision that has not been compared.
     """
     monkeypatch.setattr(bulk, "RUNS_PER_INSERT", 3)
-    for name, revisions in (("client", ()), ("bulk", tracking.REVISIONS)):
+    for name, revisions in (("client", ()), ("bulk", internals.REVISIONS)):
         (tmp_path / name).mkdir()
         with monkeypatch.context() as patch:
-            patch.setattr(tracking, "REVISIONS", revisions)
+            patch.setattr(internals, "REVISIONS", revisions)
             store = Store(f"sqlite:///{tmp_path / name / 'mlflow.db'}", "tests")
-        assert (store.bulk is None) == (name == "client")
+        assert isinstance(store.writer, ClientWriter) == (name == "client")
         parent = store.create("sweep", {"kind": "sweep"}, "", 500)
         store.record_many(UNUSUAL, parent)
         store.record(some_record(9), parent)
         assert store.record_many([]) == []
         store.record_many([some_record(10), some_record(11, inputs=[FOREIGN])])
-        store.bulk = None
         store.client.set_terminated(parent, "FINISHED", 600)
     client, written = contents(tmp_path / "client"), contents(tmp_path / "bulk")
     assert client.keys() == written.keys()
@@ -154,16 +159,17 @@ def test_every_row_is_the_one_that_the_client_writes(tmp_path, monkeypatch):
 def test_the_way_says_what_it_is_and_why(store_uri, monkeypatch):
     """A compared schema is written in bulk; an unknown one, another kind of address or a remote folder is not."""
     store = Store(store_uri, "tests")
-    assert store.way == f"in one transaction (SQLite store of schema {bulk.REVISIONS[-1]})"
+    assert store.writer.way == f"in one transaction (SQLite store of schema {internals.REVISIONS[-1]})"
     store.client.create_experiment("elsewhere", "mlflow-artifacts:/x")
-    assert Store(store_uri, "elsewhere").way.endswith(
+    assert Store(store_uri, "elsewhere").writer.way.endswith(
         "the artifacts lie in mlflow-artifacts:/x, which is no local folder"
     )
-    assert Store(f"{store_uri}?timeout=9", "tests").way.endswith("the store is no plain SQLite file")
-    monkeypatch.setattr(tracking, "REVISIONS", ())
-    assert Store(store_uri, "tests").way == (
+    assert Store(f"{store_uri}?timeout=9", "tests").writer.way.endswith("the store is no plain SQLite file")
+    revision = internals.REVISIONS[-1]
+    monkeypatch.setattr(internals, "REVISIONS", ())
+    assert Store(store_uri, "tests").writer.way == (
         "one by one through MLflow's client: "
-        f"the store's schema revision {bulk.REVISIONS[-1]} is not one whose rows were compared"
+        f"the store's schema revision {revision} is not one whose rows were compared"
     )
 
 
@@ -196,7 +202,7 @@ def test_a_run_can_be_reopened(store_uri):
     store.reopen(run_id)
     assert (store.client.get_run(run_id).info.status, store.client.get_run(run_id).info.end_time) == ("RUNNING", None)
     store.end(run_id, "FINISHED")
-    store.bulk = None
+    store.writer = by_client(store)
     store.reopen(run_id)
     assert store.client.get_run(run_id).info.status == "RUNNING"
 
@@ -218,8 +224,8 @@ def test_what_mlflow_refuses_is_refused_with_the_same_words(reason, store_uri):
     records = [some_record(1), some_record(2, **TOO_MUCH[reason])]
     store = Store(store_uri, "tests")
     sentences = []
-    for way in (store.bulk, None):
-        store.bulk = way
+    for writer in (store.writer, by_client(store)):
+        store.writer = writer
         with pytest.raises(TrackingError, match=reason) as refused:
             store.record_many(records)
         sentences.append(str(refused.value))
@@ -244,7 +250,7 @@ def make_read_only(connection: sqlite3.Connection) -> None:
 def test_a_database_that_cannot_be_written_is_left_as_it_was(spoil, reason, store_uri, tmp_path):
     """A full disk or a read-only database costs all of the runs, artifacts included, and is named in one sentence."""
     store = Store(store_uri, "tests")
-    engine = store.bulk.engine
+    engine = store.writer.engine
 
     def connect(connection: sqlite3.Connection, _record: object) -> None:
         spoil(connection)
@@ -274,7 +280,7 @@ def test_files_that_cannot_be_written_cost_all_runs_of_the_call(in_bulk, store_u
     """A disk that fills up while artifacts are written leaves no active run, and in bulk no folder either."""
     store = Store(store_uri, "tests")
     if not in_bulk:
-        store.bulk = None
+        store.writer = by_client(store)
     with pytest.raises(TrackingError, match="No space left on device"):
         store.record_many([some_record(1), some_record(2, write_files=fail_for_lack_of_space), some_record(3)])
     assert store.search("") == []
@@ -296,8 +302,8 @@ def test_an_experiment_deleted_meanwhile_is_not_written_to(store_uri, tmp_path):
     store = Store(store_uri, "tests")
     store.client.delete_experiment(store.experiment_id)
     sentences = set()
-    for way in (store.bulk, None):
-        store.bulk = way
+    for writer in (store.writer, by_client(store)):
+        store.writer = writer
         with pytest.raises(TrackingError, match="must be in the 'active' state") as refused:
             store.record(some_record())
         sentences.add(str(refused.value))
@@ -311,11 +317,11 @@ def test_what_another_process_is_recording_is_not_cleaned_away(store_uri, tmp_pa
 
     def write_and_open(folder: Path) -> None:
         write_files(folder)
-        code = f"from student_score.tracking import Store; Store({store_uri!r}, 'tests').clean()"
+        code = f"from student_score.tracking.store import Store; Store({store_uri!r}, 'tests')"
         subprocess.run([sys.executable, "-c", code], check=True)
 
     run_id = store.record(some_record(write_files=write_and_open))
-    assert store.run(run_id).artifact("config.yaml").read_text() == "a: 1\n"
+    assert store.run(run_id).read_text("config.yaml") == "a: 1\n"
     assert list((tmp_path / "mlartifacts/.recording").iterdir()) == []
 
 
@@ -332,9 +338,9 @@ def test_a_journal_that_is_left_over_tells_what_was_committed(store_uri, tmp_pat
     }.items():
         (root / ".recording" / f"{name}.json").write_text(text)
     (root / ".recording/alone.lock").write_text("")
-    store.clean()
+    store.writer.clean()
     assert sorted(path.name for path in root.iterdir()) == sorted([".recording", run_id])
-    assert store.run(run_id).artifact("config.yaml").exists()
+    assert store.run(run_id).read("config.yaml")
     assert list((root / ".recording").iterdir()) == []
 
 
@@ -343,7 +349,7 @@ import os, random, signal, sys, time
 sys.path.insert(0, {tests!r})
 import mlflow.store.tracking.sqlalchemy_store  # Once for all: the connections of a store must not go through a fork.
 from test_bulk import some_record, write_files
-from student_score.tracking import Store
+from student_score.tracking.store import Store
 
 def write_slowly(folder):
     write_files(folder)
@@ -383,20 +389,20 @@ def test_a_killed_process_leaves_whole_runs_or_none(store_uri, tmp_path):
         assert run.params.keys() == expected.params.keys()
         assert run.metrics.keys() == {*expected.metrics, *expected.curves}
         assert len(store.client.get_run(run.run_id).inputs.dataset_inputs) == 2
-        assert run.artifact("plots/loss.bin").stat().st_size == 256 * 40
+        assert len(run.read("plots/loss.bin")) == 256 * 40
     with closing(sqlite3.connect(tmp_path / "mlflow.db")) as connection:
         points = len(runs) * (len(expected.metrics) + 3 * len(EPOCHS))
         assert connection.execute("SELECT count(*) FROM metrics").fetchone() == (points,)
 
 
-def test_four_processes_record_into_one_fresh_store_at_once(store_uri):
+def test_four_processes_record_into_one_fresh_store_at_once(fresh_uri):
     """Initialising a fresh store from several processes crashes MLflow; here one does it, and all record."""
     code = f"""
 import sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from test_bulk import some_record
-from student_score.tracking import Store
-store = Store({store_uri!r}, "tests")
+from student_score.tracking.store import Store
+store = Store({fresh_uri!r}, "tests")
 for number in range(3):
     store.record_many([some_record(number), some_record(number + 3)])
 """
@@ -406,4 +412,4 @@ for number in range(3):
     ]
     results = [process.communicate(timeout=120) for process in processes]
     assert [process.returncode for process in processes] == [0] * 4, results
-    assert len(Store(store_uri, "tests").search("")) == 4 * 3 * 2
+    assert len(Store(fresh_uri, "tests").search("")) == 4 * 3 * 2

@@ -2,30 +2,29 @@
 
 import re
 import shutil
-import subprocess
-import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
 
-from student_score import report, study
-from student_score.config import Config, DatasetConfig, TrackingConfig, known_studies
+from student_score.commands.study import judge
+from student_score.config.schema import Config, TrackingConfig
 from student_score.errors import InputError
-from student_score.study import Verdict
-from student_score.tracking import Store
+from student_score.paths import known_studies
+from student_score.studies import evidence, report, study
+from student_score.studies.claims import Claim, Verdict
+from student_score.tracking.store import Store
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 @pytest.fixture(scope="module")
-def uri(tmp_path_factory, request) -> str:
+def uri(tmp_path_factory, empty_store) -> str:
     """Return a store that holds the records of the study `plateau`, and no others."""
-    address = f"sqlite:///{tmp_path_factory.mktemp('report') / 'mlflow.db'}"
-    path = str(request.config.rootpath / "data/student_scores.csv")
-    config = Config(dataset=DatasetConfig(path=path), tracking=TrackingConfig(uri=address, experiment="plateau"))
-    study.record_trainings("plateau", config)
+    address = f"sqlite:///{shutil.copy(empty_store, tmp_path_factory.mktemp('report') / 'mlflow.db')}"
+    evidence.record_trainings("plateau", Config(tracking=TrackingConfig(uri=address, experiment="plateau")))
     return address
 
 
@@ -77,10 +76,14 @@ def test_every_study_has_its_chapter(written):
 
 
 def test_a_refuted_claim_stands_at_the_top(uri, monkeypatch):
-    """With a wrong closed form the page leads with what did not hold."""
-    module = study.load("plateau")
-    monkeypatch.setattr(module, "collapsed_avg_loss_of_three", lambda *_: 1.0)
-    monkeypatch.setattr(report, "load", lambda _: module)
+    """The page leads with what did not hold."""
+    plateau = study.load("plateau")
+
+    def refuted(content):
+        first, *others = plateau.judge(content)
+        return [first.claim.judge(False, first.measured), *others]
+
+    monkeypatch.setattr(report, "load", lambda _: replace(plateau, judge=refuted))
     part = report.chapter("plateau", uri)
     assert [item.claim.name for item in part.refuted] == ["three_rows"]
     page = report.render([part], uri=uri, written=datetime.now(UTC))
@@ -96,7 +99,7 @@ def test_what_is_measured_is_escaped_and_rounded(uri):
         "1, a",
         "True",
     ]
-    claim = study.Claim(name="c", sentence="a < b & c", source="<i>s</i>", rule="r")
+    claim = Claim(name="c", sentence="a < b & c", source="<i>s</i>", rule="r")
     part = report.Chapter(name="n", question="q?", judgements=[claim.judge(True, {"<b>": 1})])
     page = report.render([part], uri=uri, written=datetime.now(UTC))
     assert "a &lt; b &amp; c" in page
@@ -104,42 +107,38 @@ def test_what_is_measured_is_escaped_and_rounded(uri):
     assert "<i>s" not in page
 
 
-def test_records_of_another_version_are_refused(uri, monkeypatch):
-    """The message names both versions and the command that makes new records."""
-    monkeypatch.setattr(study, "ALGORITHM_VERSION", 99)
-    with pytest.raises(InputError, match=r"by version \d+ of the algorithm, this is version 99; make them anew: stud"):
-        study.read_records("plateau", uri)
-
-
 def test_a_study_without_records_says_how_they_are_made(tmp_path):
     """No store is created by asking."""
-    uri = f"sqlite:///{tmp_path / 'none.db'}"
     with pytest.raises(InputError, match="this makes them: student-score experiment=plateau"):
-        study.read_records("plateau", uri)
+        evidence.read_evidence("plateau", f"sqlite:///{tmp_path / 'none.db'}")
     assert not list(tmp_path.iterdir())
 
 
 def test_records_are_those_that_were_made(uri):
     """The table read back is the study's own, to the last bit."""
-    _, records = study.read_records("plateau", uri)
-    pd.testing.assert_frame_equal(records.content, study.load("plateau").trainings(), check_exact=True)
+    plateau = study.load("plateau")
+    _, found = evidence.read_evidence("plateau", uri)
+    pd.testing.assert_frame_equal(found.content, plateau.trainings(plateau.rows), check_exact=True)
 
 
-def test_a_study_is_judged_again_without_training(uri, request):
-    """`python -m student_score.study` prints the verdicts and tags the run with them."""
-    results = request.config.rootpath / "experiments/plateau/results"
-    kept = {path: path.read_bytes() for path in results.iterdir()}
-    command = [sys.executable, "-m", "student_score.study", "plateau", "--uri", uri]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    finally:
-        for path, content in kept.items():
-            path.write_bytes(content)
-    assert done.stdout.count("  SUPPORTED: ") == 5
+def test_a_study_is_judged_again_without_training(uri, results, capsys):
+    """`student-score-study` prints the verdicts and tags the run with them; an unknown study is named."""
+    assert judge(["plateau", "--uri", uri]) == 0
+    assert capsys.readouterr().out.count("  SUPPORTED: ") == 5
+    assert (results / "plateau/verdicts.json").exists()
     [run] = Store(uri, "plateau").search("tags.study = 'plateau'")
     assert run.tags["verdict.limit"] == "supported"
-    done = subprocess.run([*command[:3], "nothing"], capture_output=True, text=True, timeout=120, check=False)
-    assert (done.returncode, done.stderr[:45]) == (2, "student-score: there is no study 'nothing'; t")
+    with pytest.raises(InputError, match="there is no study 'nothing'; there are article, "):
+        judge(["nothing", "--uri", uri])
+
+
+def test_the_studies_are_listed_in_the_order_of_the_report(capsys):
+    """Without a name `student-score-study` lists the commands that make records, benchmarks marked."""
+    assert judge([]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "student-score -m experiment=article"
+    assert lines[-1] == "student-score experiment=recording  # a benchmark"
+    assert len(lines) == len(known_studies())
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium or Chrome is installed")

@@ -8,19 +8,16 @@ from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from student_score.config import (
-    PLACES,
-    REPOSITORY,
-    Config,
-    composition_problem,
-    config_hash,
-    flattened,
-    plain,
-    register,
-    to_config,
-)
+from student_score.config.compose import composition_problem, register, to_config
+from student_score.config.identity import PLACES, describe, flattened, plain
+from student_score.config.schema import Config
 from student_score.errors import InputError
-from student_score.run import execute, prepare, record, transcript
+from student_score.paths import REPOSITORY
+from student_score.runs.execution import execute
+from student_score.runs.recording import record
+from student_score.runs.task import prepare
+from student_score.runs.transcript import transcript
+from student_score.training.train import ALGORITHM_VERSION
 
 
 def composed(*overrides: str) -> Config:
@@ -67,7 +64,7 @@ PROVENANCE_FIELDS = {
 
 
 CONDUCT_FIELDS = ("sweep.fresh", "sweep.dry_run", "sweep.fail_fast")
-"""Fields that steer a sweep; tests/test_sweep.py shows what each of them does."""
+"""Fields that steer a sweep; tests/sweeps shows what each of them does."""
 
 NOTED_FIELDS = {"training.trainer", "tracking.uri", "tracking.experiment", "study"}
 """Of these, those that show in config.yaml alone."""
@@ -95,28 +92,28 @@ def test_a_training_field_changes_the_numbers(field, other_csv):
     ]
     first, second = (execute(task).trajectory.final.flat() for task in tasks)
     assert first.shape != second.shape or (first != second).any()
-    assert tasks[0].identity != tasks[1].identity
+    assert tasks[0].description.config_hash != tasks[1].description.config_hash
 
 
 @pytest.mark.parametrize("field", PROVENANCE_FIELDS)
 def test_a_provenance_field_changes_the_record_alone(field, tmp_path):
     """Another value leaves every bit of the weights and the identity, and changes what is written down."""
-    results = [
+    runs = [
         execute(prepare(composed("training.epochs=20", "print_every=5", *more)))
         for more in ([], [PROVENANCE_FIELDS[field]])
     ]
-    first, second = (result.trajectory.final.flat() for result in results)
+    first, second = (run.trajectory.final.flat() for run in runs)
     assert first.tobytes() == second.tobytes()
-    assert results[0].task.identity == results[1].task.identity
+    assert runs[0].task.description.config_hash == runs[1].task.description.config_hash
     written = []
-    for number, result in enumerate(results):
-        kept = record(result)
+    for number, run in enumerate(runs):
+        kept = record(run)
         folder = tmp_path / str(number)
         folder.mkdir()
         kept.write_files(folder)
         config = (folder / "config.yaml").read_text() if field in NOTED_FIELDS else ""
         written.append(
-            (kept.inputs, kept.curves, (folder / "predictions.csv").read_text(), [*transcript(result)], config)
+            (kept.inputs, kept.curves, (folder / "predictions.csv").read_text(), [*transcript(run)], config)
         )
     assert written[0] != written[1]
 
@@ -124,15 +121,15 @@ def test_a_provenance_field_changes_the_record_alone(field, tmp_path):
 @pytest.mark.parametrize("field", CONDUCT_FIELDS)
 def test_a_sweeps_conduct_leaves_no_trace_in_its_runs(field, tmp_path):
     """Numbers, identity, parameters and config.yaml are those of a run without it."""
-    results = [execute(prepare(composed("training.epochs=20", *more))) for more in ([], [f"{field}=true"])]
-    first, second = (result.task for result in results)
-    assert (first.identity, first.job_hash) == (second.identity, second.job_hash)
+    runs = [execute(prepare(composed("training.epochs=20", *more))) for more in ([], [f"{field}=true"])]
+    first, second = (run.task.description for run in runs)
+    assert (first.config_hash, first.job_hash) == (second.config_hash, second.job_hash)
     written = []
-    for number, result in enumerate(results):
+    for number, run in enumerate(runs):
         folder = tmp_path / str(number)
         folder.mkdir()
-        record(result).write_files(folder)
-        written.append((record(result).params, (folder / "config.yaml").read_text()))
+        record(run).write_files(folder)
+        written.append((record(run).params, (folder / "config.yaml").read_text()))
     assert written[0] == written[1]
 
 
@@ -141,7 +138,7 @@ def test_a_sweep_knows_a_run_again_by_all_that_is_recorded(field, other_csv):
     """Any field but those that say where something lies gives another run of a sweep."""
     needed, change = TRAINING_FIELDS.get(field) or ([], PROVENANCE_FIELDS[field])
     first, second = (
-        prepare(composed("training.epochs=20", *needed, *more)).job_hash
+        prepare(composed("training.epochs=20", *needed, *more)).description.job_hash
         for more in ([], [change.format(other_csv=other_csv)])
     )
     assert (first == second) == (field in PLACES and field != "dataset.path"), "the other file has other rows"
@@ -152,9 +149,10 @@ def test_the_identity_is_that_of_the_numbers(other_csv):
     copy = other_csv.with_name("copy.csv")
     copy.write_text(other_csv.read_text())
     first, second = (prepare(composed(f"dataset.path={path}")) for path in (other_csv, copy))
-    assert first.identity == second.identity
-    assert config_hash(first.config, data_digest="0", algorithm_version=1) != first.identity
-    assert config_hash(first.config, data_digest=first.data_digest, algorithm_version=3) != first.identity
+    assert first.description.config_hash == second.description.config_hash
+    for changed in ({"data_digest": "0"}, {"algorithm_version": ALGORITHM_VERSION + 1}):
+        known = {"data_digest": first.data_digest, "algorithm_version": ALGORITHM_VERSION, **changed}
+        assert describe(first.config, **known).config_hash != first.description.config_hash
 
 
 @pytest.mark.parametrize(
@@ -223,3 +221,33 @@ def test_defaults_are_the_article():
     task = prepare(config)
     np.testing.assert_array_equal(task.start.w1, [[0.4, 0.6], [0.3, -0.2]])
     np.testing.assert_array_equal(task.inputs, [[5, 8], [2, 6], [8, 7], [6, 7], [3, 5], [9, 8]])
+
+
+@pytest.mark.parametrize(
+    ("overrides", "config_hash", "job_hash"),
+    [
+        (
+            [],
+            "93a7d8d80d0bffd6d87cc611fab81c657f86c13c96ec1dcc07c4de3cd0087d14",
+            "7e2af0ff4bbb23a78113fdd27b3731fa7e77f76d98e71b41c590df634f64f003",
+        ),
+        (
+            [
+                "network=he",
+                "network.hidden_size=4",
+                "training.sampling=shuffled",
+                "training.learning_rate=0.002",
+                "dataset.scale=features",
+            ],
+            "6c379635a4ac307b5990b5af9538a9976f65a2391f2e7bcaf48aec15dea84f37",
+            "b484ee24b4275f4829597747ae9324e661f83dae9dea23463d511ef220720e08",
+        ),
+    ],
+)
+def test_runs_that_were_recorded_are_known_again(overrides, config_hash, job_hash):
+    """These hashes stand in stores: another one would make sweeps start over. A field that is added changes job_hash.
+
+    Raise ALGORITHM_VERSION where numbers change, and only then write new hashes here.
+    """
+    found = prepare(composed(*overrides)).description
+    assert (found.config_hash, found.job_hash) == (config_hash, job_hash)

@@ -11,10 +11,12 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from student_score import multirun
-from student_score.config import REPOSITORY, Config, register, to_config
+from student_score.config import jobs
+from student_score.config.compose import register, to_config
+from student_score.config.jobs import Composer, causes, completed, expand, failed, parsed, texts
+from student_score.config.schema import Config
 from student_score.errors import InputError
-from student_score.multirun import Composer, causes, completed, expand, failed, parsed, texts
+from student_score.paths import REPOSITORY
 
 
 @pytest.fixture(scope="module", name="hydra")
@@ -132,19 +134,19 @@ def test_a_group_set_to_nothing_is_bad_input(hydra):
 def test_checks_hold_for_replaced_values():
     """`filled` builds dataclasses anew, so that their ranges are checked, and leaves the template alone."""
     template = Config()
-    assert multirun.filled(template, {"training.epochs": 7}) == replace(
+    assert jobs.filled(template, {"training.epochs": 7}) == replace(
         template, training=replace(template.training, epochs=7)
     )
     assert template.training.epochs == 1000
     with pytest.raises(InputError, match=r"training\.epochs=0"):
-        multirun.filled(template, {"training.epochs": 0})
+        jobs.filled(template, {"training.epochs": 0})
 
 
 def test_the_private_names_of_hydra_are_there():
     """`JobReturn._return_value` holds what a job raised; the public name raises it and prints a line.
 
     BasicSweeper, which the tests above compare with, is Hydra's default sweeper. If a new version of Hydra fails
-    here, multirun.py is the one module to mend.
+    here, jobs.py is the one module to mend.
     """
     error = ValueError("no luck")
     assert causes([completed(1.5, ["a=1"]), failed(error, ["a=2"])]) == [None, error]

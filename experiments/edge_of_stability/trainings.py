@@ -1,0 +1,196 @@
+"""The trainings and the gradient flows that the edge of stability is judged on: a row of the table for each."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from student_score.arrays import Floats, Integers, Mask
+from student_score.data.rows import Rows, Split, split_rows
+from student_score.model.network import ARTICLE_START
+from student_score.model.sampling import Sampling
+from student_score.stability.landscape import Landscape
+from student_score.training.many import Trainings, train_many
+from student_score.training.setup import Networks, Setup
+from student_score.training.trajectory import log_spaced_epochs
+
+RATES = np.linspace(0.0014, 0.0026, 15)
+"""Learning rates that are trained for STEPS and for LONG, from below the edge to above it."""
+
+BEYOND = (0.00262, 0.00265, 0.0027, 0.003, 0.004, 0.006, 0.01, 0.02, 0.05, 0.1)
+"""Rates above, to find where training ends."""
+
+NEAR = (0.98, 1.02)
+"""Times the rate at which gradient flow's end is at the edge: two rates on either side of it."""
+
+STEPS, LONG = 20_000, 200_000
+"""Steps of full-batch descent, and ten times as many to see what lasts."""
+
+EARLY, LATE, BETWEEN = 200, 2000, 200
+"""Steps after each of which the sharpness is taken, at the start and at the end, and log-spaced ones between them."""
+
+ROUNDING = 1e-20
+"""Score points squared. Below this a loss of three scores of some 80 points rises and falls by rounding alone."""
+
+CURVE = 60
+"""Log-spaced steps at which the table keeps the sharpness, and that after the next step, for the figure."""
+
+SHARPNESS_AFTER = "sharpness_after_"
+"""What the names of the columns with these begin with; the step follows."""
+
+DESCENT, RADAU, RUNGE_KUTTA = "full batch", "flow, Radau", "flow, Runge-Kutta"
+
+FLOW_TIME = 64.0
+"""Of the flow; a step of descent takes rate. By then its loss is below `claims.SETTLED`."""
+
+
+def trainings(
+    rows: Mapping[str, Rows],
+    *,
+    rates: Sequence[float] = tuple(RATES.tolist()),
+    beyond: Sequence[float] = BEYOND,
+    steps: int = STEPS,
+    long: int = LONG,
+) -> pd.DataFrame:
+    """Integrate the gradient flow, and train at every rate; a row for each.
+
+    Args:
+        rows: the article's students by their name.
+        rates: trained for `steps` and for `long` steps.
+        beyond: trained for `steps`, as are the two rates near the flow's edge.
+        steps: of full-batch descent.
+        long: the same, to see what lasts.
+    """
+    split = split_rows(rows["student_scores"])
+    flow = pd.DataFrame([flow_row(split, method) for method in (RADAU, RUNGE_KUTTA)])
+    near = [factor * 2 / flow["end_sharpness"].iloc[0] for factor in NEAR]
+    short, longer = descend(split, [*rates, *near, *beyond], steps), descend(split, rates, long)
+    return pd.concat([flow, short, longer], ignore_index=True).copy()  # In one piece, which pandas wants.
+
+
+def landscape(split: Split) -> Landscape:
+    """Return the half loss of the article's network."""
+    return Landscape(split.train, ARTICLE_START.hidden_size)
+
+
+def flow_row(split: Split, method: str) -> dict[str, Any]:
+    """Integrate the gradient flow from the article's start and return its row of the table."""
+    from scipy.integrate import solve_ivp  # Late: it takes a third of a second to import.
+
+    surface, times = landscape(split), np.concatenate([[0.0], np.geomspace(1e-5, FLOW_TIME, 400)])
+    if method == RADAU:
+        states = surface.gradient_flow(ARTICLE_START.flat(), times)
+    else:
+        states = solve_ivp(
+            lambda _, p: -surface.gradient(p),
+            (0.0, FLOW_TIME),
+            ARTICLE_START.flat(),
+            t_eval=times,
+            rtol=1e-9,
+            atol=1e-9,
+        ).y.T
+    sharpness = surface.sharpness(states)
+    return {
+        "method": method,
+        "start_sharpness": sharpness[0],
+        "end_sharpness": sharpness[-1],
+        "largest_sharpness": sharpness.max(),
+        "end_loss": float(np.mean(surface.residuals(states[-1]) ** 2)),
+    }
+
+
+def recorded_steps(steps: int) -> Integers:
+    """Return the steps after which the sharpness is taken, 0 being the start."""
+    ends = np.arange(min(EARLY, steps) + 1), np.arange(max(steps - LATE, 0), steps + 1)
+    return np.unique(np.concatenate([*ends, log_spaced_epochs(steps, BETWEEN), shown_steps(steps)]))
+
+
+def shown_steps(steps: int) -> Integers:
+    """Return the steps of the figure, in pairs of neighbours: the sharpness may alternate from step to step."""
+    first = log_spaced_epochs(min(steps, STEPS) - 1, CURVE)
+    return np.unique(np.concatenate([first, first + 1]))
+
+
+def full_batch(split: Split, steps: int, recorded: Sequence[int] | Integers = ()) -> Setup:
+    """Return what the trainings of the article's network share."""
+    return Setup(
+        split=split,
+        hidden_size=ARTICLE_START.hidden_size,
+        epochs=steps,
+        sampling=Sampling.full_batch,
+        recorded_epochs=recorded,
+    )
+
+
+def states_at(split: Split, rates: Floats, taken: Integers) -> Floats:
+    """Return the states (m, networks, parameters) of full-batch descent after the given steps.
+
+    A step depends on nothing but the state before it, so training goes on from where it stopped, bit for bit.
+    """
+    states = [np.tile(ARTICLE_START.flat(), (len(rates), 1))]
+    for count in np.diff(taken).tolist():
+        networks = Networks(starts=states[-1], learning_rate=rates)
+        states.append(train_many(full_batch(split, count), networks).finals)
+    return np.stack(states)
+
+
+def descend(split: Split, learning_rates: Sequence[float], steps: int) -> pd.DataFrame:
+    """Train at every rate by full-batch descent on the half loss; a row of the table for each.
+
+    Raises:
+        ArithmeticError: training in pieces ended elsewhere than training at once.
+    """
+    rates, taken = np.array(learning_rates), recorded_steps(steps)
+    late = np.arange(max(steps - LATE, 0), steps) + 1  # avg_loss of a full batch is the loss before the step.
+    networks = Networks(starts=ARTICLE_START.flat(), learning_rate=rates)
+    whole = train_many(full_batch(split, steps, late), networks)
+    states = states_at(split, rates, taken)
+    if not np.array_equal(states[-1], whole.finals):
+        raise ArithmeticError("full-batch training in pieces is not what it is at once")
+    sharpness = landscape(split).sharpness(states).T
+    shown = shown_steps(steps)
+    return pd.DataFrame(
+        {
+            "method": DESCENT,
+            "learning_rate": rates,
+            "steps": steps,
+            "outcome": [outcome.name for outcome in whole.outcomes],
+            **on_the_way(sharpness, rates, taken),
+            **late_losses(whole),
+            **{f"{SHARPNESS_AFTER}{step}": sharpness[:, taken == step][:, 0] for step in shown},
+        }
+    )
+
+
+def on_the_way(sharpness: Floats, rates: Floats, taken: Integers) -> dict[str, Any]:
+    """Return the table's columns on the sharpness (networks, m) after the steps that were taken."""
+    ratio = sharpness * rates[:, None] / 2
+    low, median, high = np.percentile(ratio[:, taken > taken[-1] - LATE], [1, 50, 99], axis=1)
+    return {
+        "start_sharpness": sharpness[:, 0],
+        "end_sharpness": sharpness[:, -1],
+        "largest_sharpness": sharpness.max(axis=1),
+        "largest_after_step": taken[sharpness.argmax(axis=1)],
+        "reaches_edge_after_step": [first_step(taken, reached) for reached in (ratio >= 1) & (taken > EARLY)],
+        "late_ratio_median": median,
+        "late_ratio_1_percent": low,
+        "late_ratio_99_percent": high,
+    }
+
+
+def late_losses(whole: Trainings) -> dict[str, Any]:
+    """Return the table's columns on the losses before each of the last steps, and at the end."""
+    losses, tenth = whole.avg_loss, whole.avg_loss.shape[1] // 10
+    rises = (losses[:, 1:] > losses[:, :-1]) & (losses[:, 1:] > ROUNDING)
+    return {
+        "late_rises": rises.mean(axis=1),
+        "late_loss_first_tenth": losses[:, :tenth].mean(axis=1),
+        "late_loss_last_tenth": losses[:, -tenth:].mean(axis=1),
+        "end_loss": whole.end.train_mse,
+    }
+
+
+def first_step(taken: Integers, reached: Mask) -> float:
+    """Return the first of the steps at which something is reached; NaN if it is nowhere."""
+    return float(taken[reached.argmax()]) if reached.any() else float("nan")

@@ -1,0 +1,125 @@
+"""`student-score` in this process: results, mistakes and stores that fail, each with its sentence and exit code."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from student_score.tracking.store import Store
+
+
+def test_divergence_is_a_result(cli, fresh_uri):
+    """At rate 3 the run says diverged, exits with 0 and is finished; at rate 2 it is finite and does not say so."""
+    done = cli("training.learning_rate=3")
+    assert done.code == 0, done.err
+    assert "Outcome: diverged" in done.out
+    assert "Outcome: collapsed" in cli("training.learning_rate=2").out
+    two, three = sorted(
+        Store(fresh_uri, "student-score").search(""), key=lambda run: run.params["training.learning_rate"]
+    )
+    assert (three.status, three.tags["outcome"], three.metrics["diverged"]) == ("FINISHED", "diverged", 1)
+    assert two.metrics["diverged"] == 0
+    assert two.metrics["avg_loss"] == pytest.approx(1.149e14, rel=1e-3)
+    with closing(sqlite3.connect(fresh_uri.removeprefix("sqlite:///"))) as connection:
+        query = "SELECT count(*) FROM metrics WHERE is_nan OR abs(value) > 1.7e308"
+        assert connection.execute(query).fetchone() == (0,)
+
+
+def test_any_csv_file_can_be_trained_on(cli, folder, fresh_uri):
+    """Other columns, a test split, standardised inputs and more units need nothing but overrides."""
+    path = folder / "grades.csv"
+    path.write_text("reading,maths,age,grade\n" + "".join(f"{k},{k * k % 7},{20 + k},{k + 3}\n" for k in range(20)))
+    done = cli(
+        "dataset=csv",
+        "dataset.path=grades.csv",
+        "dataset.features=[reading,maths,age]",
+        "dataset.target=grade",
+        "dataset.test_fraction=0.25",
+        "dataset.scale=features",
+        "network=he",
+        "network.hidden_size=4",
+        "training.epochs=200",
+    )
+    assert done.code == 0, done.err
+    assert "(test rows: " in done.out
+    [run] = Store(fresh_uri, "student-score").search("")
+    assert {"test_mse", "baseline/linear/test_mse", "baseline/mean/test_mse"} <= set(run.metrics)
+    assert len(run.read_text("predictions.csv").splitlines()) == 21
+
+
+BAD_CSV = {
+    "empty": "",
+    "header_only": "hours_studied,hours_slept,exam_score\n",
+    "no_column": "hours_studied,exam_score\n5,85\n",
+    "text": "hours_studied,hours_slept,exam_score\n5,eight,85\n2,6,sixty\n",
+    "not_finite": "hours_studied,hours_slept,exam_score\n5,inf,85\n2,nan,60\n",
+    "duplicate": "hours_studied,hours_slept,hours_slept,exam_score\n5,8,8,85\n",
+}
+
+
+@pytest.fixture
+def bad_csv(tmp_path) -> Path:
+    """Return a folder with every file of BAD_CSV."""
+    for name, text in BAD_CSV.items():
+        (tmp_path / f"{name}.csv").write_text(text)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("training.rate=1", "Key 'rate' not in"),
+        ("training.epochs=many", "could not be converted to Integer"),
+        ("training.learning_rate=0", "it must be a positive, finite number"),
+        ("training.learning_rate=-1", "it must be a positive, finite number"),
+        ("training.learning_rate=nan", "it must be a positive, finite number"),
+        ("training.learning_rate=inf", "it must be a positive, finite number"),
+        ("training.epochs=0", "it must be at least 1"),
+        ("network.hidden_size=0", "it must be at least 1"),
+        ("network.activation=swish", "expected one of [relu, leaky_relu, tanh, sigmoid, identity]"),
+        ("network.hidden_size=3", "article has 2 features and 2 hidden units"),
+        ("dataset.features=[hours_slept]", "each row needs 1 finite number"),
+        ("training.row_order=[0,0,1]", "must name each of the 3 training rows 0..2 exactly once"),
+        ("dataset.test_fraction=1", "at least 0 and below 1"),
+        ("dataset.test_fraction=0.99", "leaves no row to train on"),
+        ("dataset.path=none.csv", "there is no file none.csv"),
+        ("dataset.path=.", "is a directory"),
+        ("dataset.path=../empty.csv", "is empty"),
+        ("dataset.path=../header_only.csv", "has a header but no rows"),
+        ("dataset.path=../no_column.csv", "has no column 'hours_slept'; its columns are 'hours_studied', 'exam_score'"),
+        ("dataset.path=../text.csv", "line 2, column hours_slept: 'eight' is not a finite number; line 3, column exam"),
+        ("dataset.path=../not_finite.csv", "line 2, column hours_slept: 'inf'"),
+        ("dataset.path=../duplicate.csv", "duplicate column names: 'hours_slept'"),
+        ("training.epochs=[", "cannot parse the override 'training.epochs=['"),
+    ],
+)
+def test_bad_input_is_named_and_leaves_nothing(cli, bad_csv, override, said):
+    """One or two sentences on stderr, nothing on stdout, exit code 2, no traceback, no store, no file."""
+    done = cli(override)
+    assert done.code == 2
+    assert said in done.err
+    assert done.err.startswith("student-score: ")
+    assert done.err.count("\n") == 1
+    assert done.out == ""
+    assert not list(bad_csv.glob("mlflow.db*"))
+    assert not list((bad_csv / "elsewhere").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("uri", "said"),
+    [
+        ("sqlite:////proc/none/mlflow.db", "cannot be used"),
+        ("sqlite:///file:{store}?mode=ro&uri=true", "attempt to write a readonly database"),
+        ("nonsense://x", "unsupported URI 'nonsense://x'"),
+    ],
+)
+def test_a_store_that_fails_is_named(cli, fresh_uri, uri, said):
+    """The sentence names the store and says that the training was not recorded."""
+    Store(fresh_uri, "student-score")
+    done = cli(f"tracking.uri='{uri.format(store=fresh_uri.removeprefix('sqlite:///'))}'")
+    assert done.code == 2
+    assert said in done.err
+    assert done.err.rstrip().endswith("Nothing was recorded.")
+    assert "Traceback" not in done.err
+    assert Store(fresh_uri, "student-score").search("") == []

@@ -1,0 +1,81 @@
+"""The commands' last word: what failed is said in a sentence, with the exit code for its kind."""
+
+import pytest
+
+from student_score.commands import sweep, terminal
+from student_score.config.jobs import Choice, filled
+from student_score.config.schema import Config, DatasetConfig, TrackingConfig
+from student_score.errors import InputError, SweepError, TrackingError
+from student_score.runs import execution
+from student_score.tracking.store import Store
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (InputError("epochs=0: it must be at least 1"), 2, "student-score: epochs=0: it must be at least 1\n"),
+        (TrackingError("no store"), 2, "student-score: no store. Nothing was recorded.\n"),
+        (SweepError("1 of 2 jobs failed: a=1: x"), 1, "student-score: 1 of 2 jobs failed: a=1: x\n"),
+        (
+            ZeroDivisionError("division by zero"),
+            1,
+            (
+                "student-score: unexpected ZeroDivisionError: division by zero. "
+                "HYDRA_FULL_ERROR=1 shows where it happened.\n"
+            ),
+        ),
+    ],
+)
+def test_an_error_becomes_a_sentence_and_an_exit_code(error, code, said, capsys):
+    """2 for bad input, 1 for work that failed."""
+    assert terminal.explain(error) == code
+    assert capsys.readouterr().err == said
+
+
+def test_a_sweep_whose_jobs_fail_says_which(store_uri, monkeypatch, request, capsys):
+    """The failed job is named with its cause after the others ran, and the parent run says FAILED."""
+    path = str(request.config.rootpath / "data/student_scores.csv")
+    base = Config(dataset=DatasetConfig(path=path), tracking=TrackingConfig(experiment="tests"))
+    execute = execution.execute_together
+
+    def broken(tasks):
+        if any(task.config.training.epochs == 7 for task in tasks):
+            raise ValueError("no luck")
+        return execute(tasks)
+
+    monkeypatch.setattr(execution, "execute_together", broken)
+    key = "training.epochs"
+    jobs = [(Choice(text=f"{key}={epochs}", key=key, value=epochs, plain=True),) for epochs in (6, 7)]
+    with pytest.raises(SweepError, match=r"^1 of 2 jobs failed: training\.epochs=7: no luck$"):
+        sweep.run_sweep(jobs, lambda job: filled(base, {key: job[0].value}), lambda: base, None)
+    assert "1 runs" in capsys.readouterr().out
+    store = Store(store_uri, "tests")
+    [parent] = store.search("tags.kind = 'sweep'")
+    assert parent.status == "FAILED"
+    assert sorted(child.status for child in store.children(parent.run_id)) == ["FAILED", "FINISHED"]
+
+
+@pytest.mark.parametrize("name", ["student-score", "student-score-ui", "student-score-rerun", "student-score-study"])
+def test_every_command_speaks_alike(name, monkeypatch, capsys):
+    """Bad input is 2, failed work 1, Ctrl-C 130, each with the command's name; a traceback comes if it is asked for."""
+
+    def failing(error: BaseException) -> int:
+        def command() -> int:
+            raise error
+
+        return terminal.guarded(command, name=name)
+
+    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
+    assert [
+        failing(error) for error in (InputError("a"), TrackingError("b"), SweepError("c"), KeyboardInterrupt())
+    ] == [
+        2,
+        2,
+        1,
+        130,
+    ]
+    said = capsys.readouterr().err.splitlines()
+    assert [line.startswith(f"{name}: ") for line in said] == [True] * 4
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+    with pytest.raises(InputError):
+        failing(InputError("a"))
