@@ -44,10 +44,9 @@ class StudentScoreLauncher(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:  # noqa: ARG002 - Hydra's signature
         """Run jobs given as overrides."""
-        from student_score.commands.sweep import run_jobs
-        from student_score.config.jobs import Composer, parsed
+        from student_score.commands.sweep import launch_jobs
 
-        return run_jobs([parsed(job, self.loader) for job in job_overrides], Composer(self.loader, self.base))
+        return launch_jobs(job_overrides, self.loader, self.base)
 
 
 class StudentScoreSweeper(Sweeper):
@@ -66,13 +65,11 @@ class StudentScoreSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> None:
         """Run all jobs."""
-        from student_score.commands.sweep import run_sweep
-        from student_score.config.jobs import Composer, expand
+        from student_score.commands.sweep import sweep_arguments
 
         written = [f"{key}={value}" for key, value in self.params.items()] + arguments
         together = isinstance(self.launcher, StudentScoreLauncher)
-        composer = Composer(self.loader, self.base)
-        run_sweep(expand(written, self.loader), composer, composer.default, launch=None if together else self.launch)
+        sweep_arguments(written, self.loader, self.base, launch=None if together else self.launch)
 
     def launch(self, jobs: Sequence[Sequence[str]]) -> Sequence[JobReturn]:
         """Hand jobs to a launcher of Hydra's."""

@@ -59,6 +59,11 @@ HOMES = {
 """The module of each public name."""
 
 
+def __dir__() -> list[str]:
+    """Return the module's names, the public ones whether they are loaded or not."""
+    return sorted({*globals(), *__all__})
+
+
 def __getattr__(name: str) -> Any:
     """Return a public name, loading its module."""
     for module, names in HOMES.items():

@@ -5,6 +5,13 @@ class InputError(ValueError):
     """The input cannot be used: the message names the value, what is allowed, and where it stands.
 
     A message about an argument begins with its name, `learning_rate=0: ...`, which the configuration turns into a key.
+
+    >>> from student_score import ARTICLE_ROWS, ARTICLE_START, InputError, split_rows, train
+    >>> try:
+    ...     train(split_rows(ARTICLE_ROWS), ARTICLE_START, learning_rate=-0.1, epochs=10)
+    ... except InputError as error:
+    ...     print(error)
+    learning_rate=-0.1: it must be a positive, finite number
     """
 
 

@@ -11,7 +11,9 @@ from student_score.config.schema import Config
 from student_score.errors import SweepError, TrackingError
 
 if TYPE_CHECKING:
+    from hydra.core.config_loader import ConfigLoader
     from hydra.core.utils import JobReturn
+    from omegaconf import DictConfig
 
     from student_score.config.jobs import Job, Launch
     from student_score.sweeps.sweep import Failure, Membership, Sweep
@@ -31,6 +33,23 @@ def run_member(config: Config, membership: "Membership") -> float:
     store = open_store(config.tracking.store_uri, config.tracking.experiment)
     store.record(membership.record(run), membership.parent_run_id)
     return run.objective
+
+
+def launch_jobs(overrides: Sequence[Sequence[str]], loader: "ConfigLoader", base: "DictConfig") -> list["JobReturn"]:
+    """Do what Hydra asks of a launcher: run jobs given as overrides."""
+    from student_score.config.jobs import Composer, parsed
+
+    return run_jobs([parsed(job, loader) for job in overrides], Composer(loader, base))
+
+
+def sweep_arguments(
+    arguments: Sequence[str], loader: "ConfigLoader", base: "DictConfig", launch: "Launch | None"
+) -> None:
+    """Do what Hydra asks of a sweeper: expand the arguments and run all jobs; see `run_sweep`."""
+    from student_score.config.jobs import Composer, expand
+
+    composer = Composer(loader, base)
+    run_sweep(expand(arguments, loader), composer, composer.default, launch)
 
 
 def run_jobs(jobs: Sequence["Job"], compose: Callable[["Job"], Config]) -> list["JobReturn"]:

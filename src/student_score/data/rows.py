@@ -15,7 +15,14 @@ from student_score.errors import InputError
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Students: `features` (n, n_features), as a rule hours, and `targets` (n,), as a rule score points."""
+    """Students: `features` (n, n_features), as a rule hours, and `targets` (n,), as a rule score points.
+
+    >>> import numpy as np
+    >>> from student_score import Rows
+    >>> rows = Rows(features=np.array([[5.0, 8.0], [2.0, 6.0]]), targets=np.array([85.0, 60.0]))
+    >>> len(rows), rows.take([1]).features.tolist()
+    (2, [[2.0, 6.0]])
+    """
 
     features: Floats
     targets: Floats
@@ -114,7 +121,13 @@ def check_test_fraction(test_fraction: float) -> None:
 
 
 def split_rows(rows: Rows, *, test_fraction: float = 0.0, seed: int = 0, scale: Scale = Scale.none) -> Split:
-    """Split by scikit-learn's `train_test_split`; a fraction of 0 keeps all rows, in their order, for training."""
+    """Split by scikit-learn's `train_test_split`; a fraction of 0 keeps all rows, in their order, for training.
+
+    >>> from student_score import ARTICLE_ROWS, split_rows
+    >>> split = split_rows(ARTICLE_ROWS, test_fraction=0.3, seed=0)
+    >>> len(split.train), len(split.test), sorted(split.train_indices + split.test_indices)
+    (2, 1, [0, 1, 2])
+    """
     check_test_fraction(test_fraction)
     indices = np.arange(len(rows))
     train, test = indices, indices[:0]

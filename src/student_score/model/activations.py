@@ -31,7 +31,14 @@ LOWEST = -708.0
 
 
 class Activation(Enum):
-    """What a hidden unit does with its weighted sum z."""
+    """What a hidden unit does with its weighted sum z.
+
+    >>> from student_score import Activation
+    >>> Activation.relu.evaluate(1.3), Activation.relu.evaluate(-1.3)
+    ((1.3, 1.0), (0.0, 0.0))
+    >>> Activation.sigmoid.evaluate(0.0)  # output and slope
+    (0.5, 0.25)
+    """
 
     relu = "relu"
     leaky_relu = "leaky_relu"

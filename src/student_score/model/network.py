@@ -20,6 +20,12 @@ class Parameters:
         b1: (hidden_size,) biases of the hidden units.
         w2: (hidden_size,) weights from hidden unit j to the score.
         b2: bias of the score.
+
+    >>> from student_score import ARTICLE_START, Parameters
+    >>> dict(ARTICLE_START.named())["w1_2_1"], ARTICLE_START.size
+    (0.3, 9)
+    >>> Parameters.from_flat(ARTICLE_START.flat(), n_features=2, hidden_size=2).w1.tolist()
+    [[0.4, 0.6], [0.3, -0.2]]
     """
 
     w1: Floats
@@ -97,6 +103,12 @@ def initialise(initialisation: Initialisation, *, n_features: int, hidden_size: 
     `he` draws weights from a normal distribution with variance 2 / fan_in (He et al. 2015, equation 10), `glorot`
     from one with variance 2 / (fan_in + fan_out) (Glorot and Bengio 2010, equation 12); biases start at 0. The fans
     are n_features and hidden_size for w1, hidden_size and 1 for w2.
+
+    >>> from student_score import initialise
+    >>> from student_score.model.network import Initialisation
+    >>> start = initialise(Initialisation.he, n_features=2, hidden_size=8, seed=1)
+    >>> start.w1.shape, start.size, start.b2
+    ((2, 8), 33, 0.0)
     """
     if n_features < 1 or hidden_size < 1:
         raise InputError(f"n_features={n_features}, hidden_size={hidden_size}: both must be at least 1")

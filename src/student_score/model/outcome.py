@@ -35,7 +35,14 @@ FIT_SHARE = 0.01
 
 
 class Outcome(Enum):
-    """How a training ended. The order is the order of the rules: the first that applies decides."""
+    """How a training ended. The order is the order of the rules: the first that applies decides.
+
+    >>> from student_score import Outcome
+    >>> [outcome.name for outcome in Outcome]
+    ['diverged', 'collapsed', 'converged', 'oscillating', 'stuck', 'slow']
+    >>> Outcome.collapsed.sentence
+    'the network predicts the same score for every student'
+    """
 
     diverged = "diverged"
     collapsed = "collapsed"

@@ -10,7 +10,15 @@ MASK = (1 << 64) - 1
 
 
 class Sampling(Enum):
-    """How the rows of an epoch are chosen."""
+    """How the rows of an epoch are chosen.
+
+    >>> from student_score import Sampling
+    >>> from student_score.model.sampling import row_orders
+    >>> list(row_orders(Sampling.cyclic, n_rows=3, epochs=2))
+    [[0, 1, 2], [0, 1, 2]]
+    >>> list(row_orders(Sampling.shuffled, n_rows=3, epochs=2, seed=0))
+    [[1, 0, 2], [2, 1, 0]]
+    """
 
     cyclic = "cyclic"
     shuffled = "shuffled"

@@ -29,6 +29,14 @@ class Landscape:
             gradient and curvature is in the units of their targets.
         hidden_size: hidden units, at least 1.
         activation: of the hidden units.
+
+    >>> from student_score import ARTICLE_ROWS, ARTICLE_START, Landscape
+    >>> landscape = Landscape(ARTICLE_ROWS, hidden_size=2)
+    >>> landscape.residuals(ARTICLE_START.flat()).round(2).tolist()
+    [-70.43, -47.52, -78.71]
+    >>> limit = 2 / landscape.sharpness(ARTICLE_START.flat())  # of the learning rate, for a full batch
+    >>> f"{limit:.4f}"
+    '0.0034'
     """
 
     rows: Rows

@@ -49,6 +49,10 @@ class Setup:
 
     Raises:
         InputError: a value is outside its range.
+
+    >>> from student_score import ARTICLE_ROWS, Activation, Setup, split_rows
+    >>> Setup(split=split_rows(ARTICLE_ROWS), hidden_size=8, epochs=1000, activation=Activation.tanh).size
+    33
     """
 
     split: Split
@@ -112,6 +116,11 @@ class Networks:
 
     Raises:
         InputError: a value is outside its range. Whether they fit a setup shows when they meet it, in `each`.
+
+    >>> from student_score import ARTICLE_ROWS, ARTICLE_START, Networks, Setup, split_rows
+    >>> networks = Networks(starts=ARTICLE_START.flat(), learning_rate=[0.0001, 0.001, 0.01])
+    >>> networks.each(Setup(split=split_rows(ARTICLE_ROWS), hidden_size=2, epochs=1000)).starts.shape
+    (3, 9)
     """
 
     starts: ArrayLike

@@ -32,16 +32,15 @@ from student_score.training.setup import Each
 
 @compiled
 def load(
-    p: Floats, sums: Floats, state: Floats, work: Work, each: Each, base: int, real: int, full_batch: bool, size: int,
-    lanes: int,
-) -> None:  # fmt: skip
+    p: Floats, sums: Floats, state: Floats, work: Work, each: Each, base: int, real: int, full_batch: bool, lanes: int
+) -> None:
     """Begin a block: its lanes are the networks from `base` on, filled up with copies of the last of `real` ones."""
     starts, hidden_rates, output_rates, _, seeds = each
     running, generators = work.running, work.generators
     for lane in range(lanes):
         running[lane] = lane < real
         network = base + (lane if lane < real else real - 1)
-        for k in range(size):
+        for k in range(len(p)):
             p[k, lane] = starts[network, k]
             sums[k, lane] = 0.0
         state[COLLAPSE, lane] = state[TOTAL, lane] = state[ACTIVE, lane] = 0.0

@@ -75,7 +75,7 @@ def make_kernel(  # noqa: C901, PLR0915 - One function: a kernel that calls comp
         for base in range(0, len(each.starts), lanes):
             left = len(each.starts) - base
             real = lanes if lanes < left else left  # noqa: FURB136 - min takes 0.15 s to compile
-            load(p, sums, state, work, each, base, real, full_batch, size, lanes)
+            load(p, sums, state, work, each, base, real, full_batch, lanes)
             losses, records, shared_order = 0, 0, False
             for epoch in range(1, shared.epochs + 1):
                 if stop[0] != 0:

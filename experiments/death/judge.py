@@ -1,0 +1,176 @@
+"""A verdict for each claim, from the table of trainings alone."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from student_score.data.article import ARTICLE_ROWS
+from student_score.model.outcome import Outcome
+from student_score.studies.claims import Claim, Judgement
+
+from .claims import (
+    ALL_BORN_DEAD,
+    ALL_DIE,
+    BORN_DEAD,
+    CONTROL,
+    CONTROL_IS_FLOW,
+    FEW,
+    FINER,
+    FLOW_KILLS_NEGATIVE,
+    HE,
+    LARGE,
+    LEAKY,
+    LEAKY_PREVENTS,
+    LEAST,
+    MODERATE,
+    NONE_BY_STEP,
+    NONE_DIES,
+    POSITIVE_BIAS,
+    POSITIVE_BIAS_INTEGRAL,
+    POSITIVE_BIAS_PREVENTS,
+    POSITIVE_WEIGHTS,
+    POSITIVE_WEIGHTS_PREVENT,
+    SIZES,
+)
+from .shares import (
+    alive,
+    born_dead_by_size,
+    interval,
+    opening,
+    probability_born_dead,
+    probability_born_dead_with_bias,
+    seeds_of,
+    select,
+    share,
+)
+
+
+def judge(table: pd.DataFrame) -> list[Judgement]:
+    """Return a verdict for each claim, from the table of trainings alone."""
+    moderate = select(table, HE, MODERATE)
+    controlled = moderate[moderate["killed_by_step"].notna()]
+    positive_bias = select(table, POSITIVE_BIAS, MODERATE)
+    return [
+        judge_born_dead(BORN_DEAD, moderate, probability_born_dead(ARTICLE_ROWS)),
+        judge_all_born_dead(moderate),
+        judge_deaths(NONE_DIES, moderate, "killed", expected=0.0),
+        judge_deaths(NONE_BY_STEP, controlled, "killed_by_step", expected=0.0),
+        judge_deaths(ALL_DIE, select(table, HE, LARGE), "killed", expected=1.0),
+        judge_control(select(table, HE, FINER), select(table, HE, 10 * CONTROL)),
+        judge_flow(select(table, HE, CONTROL)),
+        judge_positive_bias(positive_bias),
+        judge_born_dead(POSITIVE_BIAS_INTEGRAL, positive_bias, probability_born_dead_with_bias(ARTICLE_ROWS, 1.0)),
+        judge_positive_weights(select(table, POSITIVE_WEIGHTS, MODERATE)),
+        judge_leaky(select(table, LEAKY, MODERATE), moderate),
+    ]
+
+
+def missing(found: int, what: str = "networks") -> dict[str, Any]:
+    """Return what is missing where fewer than LEAST were found."""
+    return {"missing": f"{LEAST - found} more {what}"}
+
+
+def rare(measured: dict[str, Any], name: str) -> bool | None:
+    """Say whether a share's interval lies below FEW; None, noting what is missing, where the interval contains it."""
+    low, high = measured[f"{name}_clopper_pearson_99"]
+    if low <= FEW <= high:
+        measured["missing"] = f"more networks, since the interval of {name} contains {FEW}"
+        return None
+    return bool(high < FEW)
+
+
+def judge_born_dead(claim: Claim, table: pd.DataFrame, predicted: float) -> Judgement:
+    """Compare the share of units born dead with a probability."""
+    if len(table) < LEAST:
+        return claim.judge(None, missing(len(table)))
+    count, total = int(table["born_dead"].sum()), int(table["hidden_size"].sum())
+    low, high = interval(count, total)
+    angle = {"opening_degrees": round(float(np.degrees(opening(ARTICLE_ROWS))), 4)}
+    measured = {"predicted": round(predicted, 6), **angle, **share("born_dead", count, total), **seeds_of(table)}
+    return claim.judge(low <= predicted <= high, measured)
+
+
+def judge_all_born_dead(table: pd.DataFrame) -> Judgement:
+    """Compare the share of networks without a living unit with the powers."""
+    if absent := [size for size in SIZES if (table["hidden_size"] == size).sum() < LEAST]:
+        return ALL_BORN_DEAD.judge(None, {"missing": f"{LEAST} networks of each of the hidden sizes {absent}"})
+    holds, measured = True, dict[str, Any]()
+    for size, found in born_dead_by_size(table).items():
+        holds &= found.low <= found.predicted <= found.high
+        measured[f"hidden_size_{size}_predicted"] = round(found.predicted, 6)
+        measured[f"hidden_size_{size}_all_born_dead"] = found.number
+        measured[f"hidden_size_{size}_of"] = found.total
+        measured[f"hidden_size_{size}_clopper_pearson_99.75"] = [round(found.low, 6), round(found.high, 6)]
+    return ALL_BORN_DEAD.judge(holds, {**measured, **seeds_of(table)})
+
+
+def judge_deaths(claim: Claim, table: pd.DataFrame, column: str, *, expected: float) -> Judgement:
+    """Count the deaths among the units that are alive at the start; the interval is one of networks."""
+    living, died = alive(table), int(table[column].sum())
+    if living < LEAST:
+        return claim.judge(None, missing(living, "units alive at the start"))
+    networks = table[table["born_dead"] < table["hidden_size"]]
+    measured: dict[str, Any] = {"alive_at_the_start": living, column: died, f"{column}_share": round(died / living, 6)}
+    for size, group in networks.groupby("hidden_size"):
+        measured[f"{column}_share_in_hidden_size_{size}"] = round(int(group[column].sum()) / alive(group), 6)
+    measured |= share("networks_with_such_a_death", int((networks[column] > 0).sum()), len(networks))
+    return claim.judge(died == expected * living, {**measured, **seeds_of(table)})
+
+
+def judge_control(finer: pd.DataFrame, coarser: pd.DataFrame) -> Judgement:
+    """Count the networks in which a rate kills other units than the control."""
+    if len(finer) < LEAST:
+        return CONTROL_IS_FLOW.judge(None, missing(len(finer)))
+    names = ("different_at_a_tenth_of_the_rate", "different_at_ten_times_the_rate")
+    measured: dict[str, Any] = {}
+    for name, table in zip(names, (finer, coarser), strict=True):
+        if len(table):
+            measured |= share(name, int(((table["killed_by_step"] > 0) | (table["spared"] > 0)).sum()), len(table))
+    return CONTROL_IS_FLOW.judge(rare(measured, names[0]), {**measured, **seeds_of(finer)})
+
+
+def judge_flow(table: pd.DataFrame) -> Judgement:
+    """Look at the output weights of the units that the control kills."""
+    killed, negative = int(table["killed"].sum()), int(table["killed_negative_w2"].sum())
+    if killed < LEAST:
+        return FLOW_KILLS_NEGATIVE.judge(None, missing(killed, "units killed by the control"))
+    measured = {"alive_at_the_start": alive(table), "killed": killed, "negative_w2": negative, **seeds_of(table)}
+    return FLOW_KILLS_NEGATIVE.judge(negative >= 0.99 * killed, measured)
+
+
+def judge_positive_bias(table: pd.DataFrame) -> Judgement:
+    """Count the units born dead although their bias is positive."""
+    if len(table) < LEAST:
+        return POSITIVE_BIAS_PREVENTS.judge(None, missing(len(table)))
+    measured = share("born_dead", int(table["born_dead"].sum()), int(table["hidden_size"].sum()))
+    return POSITIVE_BIAS_PREVENTS.judge(rare(measured, "born_dead"), {**measured, **seeds_of(table)})
+
+
+def judge_positive_weights(table: pd.DataFrame) -> Judgement:
+    """Count dead units before and after training with positive weights."""
+    if len(table) < LEAST:
+        return POSITIVE_WEIGHTS_PREVENT.judge(None, missing(len(table)))
+    counts = {column: int(table[column].sum()) for column in ("born_dead", "killed", "killed_by_step")}
+    name = "networks_with_a_dead_unit"
+    dead = share(name, int((table["born_dead"] + table["killed"] > 0).sum()), len(table))
+    holds = counts["born_dead"] == 0 and rare(dead, name)
+    measured = {"units": int(table["hidden_size"].sum()), **counts, **dead, **seeds_of(table)}
+    return POSITIVE_WEIGHTS_PREVENT.judge(holds, measured)
+
+
+def judge_leaky(leaky: pd.DataFrame, moderate: pd.DataFrame) -> Judgement:
+    """Compare how many networks end as a constant, from the same starts."""
+    keys = ["hidden_size", "seed"]
+    relu = moderate.merge(leaky[keys], on=keys)
+    if min(len(leaky), len(relu)) < LEAST:
+        return LEAKY_PREVENTS.judge(None, missing(min(len(leaky), len(relu)), "networks with both activations"))
+    measured: dict[str, Any] = {}
+    for name, table in (("collapsed_leaky", leaky), ("collapsed_relu", relu)):
+        measured |= share(name, int((table["outcome"] == Outcome.collapsed.name).sum()), len(table))
+    with_leaky, with_relu = (rare(measured, f"collapsed_{name}") for name in ("leaky", "relu"))
+    holds = None if None in {with_leaky, with_relu} else bool(with_leaky and not with_relu)
+    measured["diverged_leaky"] = int((leaky["outcome"] == Outcome.diverged.name).sum())
+    measured["leaky_inactive_at_the_start"] = int(leaky["born_dead"].sum())
+    measured["of_these_active_at_the_end"] = int(leaky["revived"].sum())
+    return LEAKY_PREVENTS.judge(holds, {**measured, **seeds_of(leaky)})
