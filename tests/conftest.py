@@ -97,8 +97,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def cli(fresh_uri: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Return a function that runs `student-score` in this process, in an empty folder with a store yet to be made.
+def in_process(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Return a function that runs `student-score` in this process, in an empty folder.
 
     A process of its own takes some two seconds longer to import what it needs.
     """
@@ -113,6 +113,18 @@ def cli(fresh_uri: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
         return Done(code, said.out, said.err)
 
     return run
+
+
+@pytest.fixture
+def cli(store_uri: str, in_process: Command) -> Command:
+    """Return that function, and a store without runs for it."""
+    return in_process
+
+
+@pytest.fixture
+def first_cli(fresh_uri: str, in_process: Command) -> Command:
+    """Return that function, and the address of a store that does not exist yet."""
+    return in_process
 
 
 @pytest.fixture

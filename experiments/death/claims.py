@@ -1,26 +1,15 @@
-"""The claims of the study, and how much is trained to decide them."""
+"""What is claimed of dead units, and the rules that decide it."""
 
 from student_score.studies.claims import Claim
 
-SIZES = (1, 2, 4, 8)
-EPOCHS = 1000
-"""As in the article; rates below MODERATE get more epochs, so that rate times epochs is the same."""
-
-MODERATE, LARGE = 0.001, 0.002
-CONTROL = 0.00001
-"""The rate that stands for gradient flow; FINER, a tenth of it, shows whether it is small enough."""
-
-FINER = 0.000001
-RATES = (CONTROL, 0.0001, MODERATE, 0.0013, 0.0016, LARGE, 0.003, 0.005, 0.01)
-
-HE, POSITIVE_BIAS, POSITIVE_WEIGHTS, LEAKY = "he", "b1 = +1", "positive w1", "leaky ReLU"
-INTERVENTIONS = (POSITIVE_BIAS, POSITIVE_WEIGHTS, LEAKY)
 CONFIDENCE = 0.99
+"""Of every interval, and of the four hidden sizes' together."""
+
 FEW = 0.01
 """A share below this, by the upper end of its interval, counts as prevented."""
 
-BORN, NETWORKS, INTERVENED, FINE = 5000, 1000, 500, 250
-"""Networks of each hidden size: at MODERATE, at every other rate, for each intervention, and at FINER."""
+NEXT_TO_ALL = 0.99
+"""Share of the units that the flow kills which are to have a negative w2."""
 
 LEAST = 100
 """Networks of a hidden size, or living units, below which a claim is undecided."""

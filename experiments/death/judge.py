@@ -1,4 +1,4 @@
-"""A verdict for each claim, from the table of trainings alone."""
+"""The verdicts on dead units, from the table of trainings alone."""
 
 from typing import Any
 
@@ -13,37 +13,20 @@ from .claims import (
     ALL_BORN_DEAD,
     ALL_DIE,
     BORN_DEAD,
-    CONTROL,
     CONTROL_IS_FLOW,
-    FEW,
-    FINER,
     FLOW_KILLS_NEGATIVE,
-    HE,
-    LARGE,
-    LEAKY,
     LEAKY_PREVENTS,
     LEAST,
-    MODERATE,
+    NEXT_TO_ALL,
     NONE_BY_STEP,
     NONE_DIES,
-    POSITIVE_BIAS,
     POSITIVE_BIAS_INTEGRAL,
     POSITIVE_BIAS_PREVENTS,
-    POSITIVE_WEIGHTS,
     POSITIVE_WEIGHTS_PREVENT,
-    SIZES,
 )
-from .shares import (
-    alive,
-    born_dead_by_size,
-    interval,
-    opening,
-    probability_born_dead,
-    probability_born_dead_with_bias,
-    seeds_of,
-    select,
-    share,
-)
+from .closed_forms import opening, probability_born_dead, probability_born_dead_with_bias
+from .shares import alive, born_dead_by_size, interval, missing, rare, seeds_of, select, share
+from .trainings import BIAS, CONTROL, FINER, HE, LARGE, LEAKY, MODERATE, POSITIVE_BIAS, POSITIVE_WEIGHTS, SIZES
 
 
 def judge(table: pd.DataFrame) -> list[Judgement]:
@@ -60,24 +43,10 @@ def judge(table: pd.DataFrame) -> list[Judgement]:
         judge_control(select(table, HE, FINER), select(table, HE, 10 * CONTROL)),
         judge_flow(select(table, HE, CONTROL)),
         judge_positive_bias(positive_bias),
-        judge_born_dead(POSITIVE_BIAS_INTEGRAL, positive_bias, probability_born_dead_with_bias(ARTICLE_ROWS, 1.0)),
+        judge_born_dead(POSITIVE_BIAS_INTEGRAL, positive_bias, probability_born_dead_with_bias(ARTICLE_ROWS, BIAS)),
         judge_positive_weights(select(table, POSITIVE_WEIGHTS, MODERATE)),
         judge_leaky(select(table, LEAKY, MODERATE), moderate),
     ]
-
-
-def missing(found: int, what: str = "networks") -> dict[str, Any]:
-    """Return what is missing where fewer than LEAST were found."""
-    return {"missing": f"{LEAST - found} more {what}"}
-
-
-def rare(measured: dict[str, Any], name: str) -> bool | None:
-    """Say whether a share's interval lies below FEW; None, noting what is missing, where the interval contains it."""
-    low, high = measured[f"{name}_clopper_pearson_99"]
-    if low <= FEW <= high:
-        measured["missing"] = f"more networks, since the interval of {name} contains {FEW}"
-        return None
-    return bool(high < FEW)
 
 
 def judge_born_dead(claim: Claim, table: pd.DataFrame, predicted: float) -> Judgement:
@@ -136,7 +105,7 @@ def judge_flow(table: pd.DataFrame) -> Judgement:
     if killed < LEAST:
         return FLOW_KILLS_NEGATIVE.judge(None, missing(killed, "units killed by the control"))
     measured = {"alive_at_the_start": alive(table), "killed": killed, "negative_w2": negative, **seeds_of(table)}
-    return FLOW_KILLS_NEGATIVE.judge(negative >= 0.99 * killed, measured)
+    return FLOW_KILLS_NEGATIVE.judge(negative >= NEXT_TO_ALL * killed, measured)
 
 
 def judge_positive_bias(table: pd.DataFrame) -> Judgement:

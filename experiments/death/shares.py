@@ -1,4 +1,4 @@
-"""Shares of units and networks: as closed forms predict them, as they were counted, and how far to trust the count."""
+"""Counts, shares and their intervals: what verdicts, figure and report are made of."""
 
 from typing import Any, NamedTuple
 
@@ -7,33 +7,26 @@ import pandas as pd
 from scipy.stats import binomtest
 
 from student_score.data.article import ARTICLE_ROWS
-from student_score.data.rows import Rows
 
-from .claims import CONFIDENCE, SIZES
-
-
-def opening(rows: Rows) -> float:
-    """Return the opening in radians of the cone that rows of two positive features span."""
-    directions = np.arctan2(rows.features[:, 1], rows.features[:, 0])
-    return float(np.ptp(directions))
+from .claims import CONFIDENCE, FEW, LEAST
+from .closed_forms import probability_born_dead
+from .trainings import SIZES
 
 
-def probability_born_dead(rows: Rows) -> float:
-    """Return the chance that weights of a uniform direction have no positive sum on any row, without a bias."""
-    return 0.5 - opening(rows) / (2 * np.pi)
+def select(table: pd.DataFrame, variant: str, rate: float) -> pd.DataFrame:
+    """Return the trainings of a variant at a rate."""
+    return table[(table["start"] == variant) & np.isclose(table["learning_rate"], rate, rtol=1e-9, atol=0)]
 
 
-def probability_born_dead_with_bias(rows: Rows, bias: float, *, directions: int = 200_000) -> float:
-    """Return the same chance with a bias above 0, by the midpoint rule over the directions of the weights.
+def alive(table: pd.DataFrame) -> int:
+    """Return how many units are alive at the start."""
+    return int((table["hidden_size"] - table["born_dead"]).sum())
 
-    He's weights into a unit of two features are standard normal, so their length exceeds R with chance exp(-R^2 / 2).
-    In a direction u with u x < 0 on every row, the unit is dead from R = max of bias / (-u x) on.
-    """
-    angles = (np.arange(directions) + 0.5) * 2 * np.pi / directions
-    nearest = (np.column_stack([np.cos(angles), np.sin(angles)]) @ rows.features.T).max(axis=1)
-    lengths = np.full(directions, np.inf)
-    lengths[nearest < 0] = -bias / nearest[nearest < 0]
-    return float(np.exp(-(lengths**2) / 2).mean())
+
+def seeds_of(table: pd.DataFrame) -> dict[str, str]:
+    """Return the first and the last seed of each hidden size."""
+    seeds = table.groupby("hidden_size")["seed"]
+    return {"seeds": ", ".join(f"{first}-{last}" for first, last in zip(seeds.min(), seeds.max(), strict=True))}
 
 
 def interval(count: int, total: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
@@ -52,20 +45,18 @@ def share(name: str, count: int, total: int) -> dict[str, Any]:
     }
 
 
-def select(table: pd.DataFrame, variant: str, rate: float) -> pd.DataFrame:
-    """Return the trainings of a variant at a rate."""
-    return table[(table["start"] == variant) & np.isclose(table["learning_rate"], rate, rtol=1e-9, atol=0)]
+def missing(found: int, what: str = "networks") -> dict[str, Any]:
+    """Return what is missing where fewer than LEAST were found."""
+    return {"missing": f"{LEAST - found} more {what}"}
 
 
-def alive(table: pd.DataFrame) -> int:
-    """Return how many units are alive at the start."""
-    return int((table["hidden_size"] - table["born_dead"]).sum())
-
-
-def seeds_of(table: pd.DataFrame) -> dict[str, str]:
-    """Return the first and the last seed of each hidden size."""
-    seeds = table.groupby("hidden_size")["seed"]
-    return {"seeds": ", ".join(f"{first}-{last}" for first, last in zip(seeds.min(), seeds.max(), strict=True))}
+def rare(measured: dict[str, Any], name: str) -> bool | None:
+    """Say whether a share's interval lies below FEW; None, noting what is missing, where the interval contains it."""
+    low, high = measured[f"{name}_clopper_pearson_99"]
+    if low <= FEW <= high:
+        measured["missing"] = f"more networks, since the interval of {name} contains {FEW}"
+        return None
+    return bool(high < FEW)
 
 
 class AllBornDead(NamedTuple):

@@ -37,7 +37,7 @@ def judge(table: pd.DataFrame) -> list[Judgement]:
 def settling(table: pd.DataFrame, sampling: Sampling, rows: Rows) -> pd.DataFrame:
     """Return the trainings on some rows at the rates at which the bias settles."""
     chosen = (table["sampling"] == sampling.name) & (table["rows"] == len(rows))
-    return table[chosen & (table["learning_rate"] <= RATES.max())]
+    return table[chosen & (table["learning_rate"] <= float(RATES.max()))]
 
 
 def judge_heights(claim: Claim, table: pd.DataFrame, rows: Rows, *, expected: int) -> Judgement:

@@ -1,27 +1,16 @@
-"""The claims of the study, and the trainings and thresholds that decide them."""
-
-from itertools import permutations
+"""What is claimed of per-sample descent's limits, and the rules that decide it."""
 
 from student_score.studies.claims import Claim
-
-RATES = tuple(round(5e-5 * k, 6) for k in range(1, 49))
-"""From 0.00005 to 0.0024."""
-
-ORDERS = tuple(permutations(range(3)))
-EPOCHS = 60_000
-
-FLOW_TIME = 300.0
-"""As much as a million epochs at a rate of 0.0001: the flow's residuals are then zero but for rounding."""
 
 AT_MINIMUM = 1e-12
 """Score points squared. A converged training whose train_mse is below this is at a minimum, not only near one."""
 
-FIRST_EPOCHS = 100
-RISE = 0.01
-LOSS_FLOOR = 1e-12
-"""Score points squared; below it rounding moves avg_loss."""
+PREDICTED = 0.0016
+"""Learning rate, to four decimals: where the minimum of small rates is predicted to turn unstable."""
 
 TOLERANCE = 0.05
+"""Share of the limit by which the first rate with a rise may differ from it."""
+
 BEYOND = 0.00165
 """Rate above which the simpler bounds are to fail."""
 
@@ -79,6 +68,3 @@ BATCH_SHARPNESS = Claim(
     rule=BOUND_RULE.format("batch sharpness"),
 )
 CLAIMS = (SPECTRAL, LIMIT, REGROWTH, PER_ROW, FULL_BATCH, BATCH_SHARPNESS)
-
-FLOW = "flow"
-LIMITS = ("cyclic_limit", "per_row_limit", "full_batch_limit", "batch_sharpness_limit")

@@ -1,6 +1,5 @@
-"""The rates of converged trainings divided by four limits, and the limit of the epoch's product against the rate."""
+"""The figure of the limits: what is exceeded, and what the limit is where training ends."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,96 +9,71 @@ import pandas as pd
 
 from student_score.arrays import Floats
 from student_score.model.outcome import Outcome
-from student_score.plots import STYLE, Curve, canvas, save
+from student_score.plots import STYLE, canvas, save
 
-from .claims import FLOW, LIMITS
+from .trainings import FLOW
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-
-def draw(table: pd.DataFrame, folder: Path) -> None:
-    """Draw the four ratios and the limit against the rate."""
-    trained = table[table["row_order"] != FLOW]
-    reached = trained["cyclic_limit"].notna()
-    minima, others = trained[reached], trained[~reached]
-    ratios_and_limits(
-        {name: minima["learning_rate"].to_numpy() / minima[name].to_numpy() for name in LIMITS},
-        (minima["learning_rate"].to_numpy(), minima["cyclic_limit"].to_numpy()),
-        {
-            Outcome[str(name)]: group["learning_rate"].to_numpy()
-            for name, group in others.groupby("outcome", sort=False)
-        },
-        flow_limit=float(table.loc[table["row_order"] == FLOW, "cyclic_limit"].iloc[0]),
-        path=folder / "figure.png",
-    )
+LIMITS = {
+    "cyclic_limit": ("epoch's product of row updates: spectral radius 1", "o", "#009E73"),
+    "full_batch_limit": ("full batch: 2 / sharpness of the half loss", "s", "#0072B2"),
+    "batch_sharpness_limit": ("2 / batch sharpness, batches of one row", "^", "#CC79A7"),
+    "per_row_limit": ("single row: 2 / largest squared gradient of a prediction", "D", "#D55E00"),
+}
+"""Columns of the table, and how they are shown: label, marker, colour."""
 
 
 @mpl.rc_context(STYLE)
-def ratios_and_limits(
-    ratios: Mapping[str, Floats],
-    limits: Curve,
-    others: Mapping[Outcome, Floats],
-    *,
-    flow_limit: float,
-    path: Path,
-) -> None:
-    """Draw the rates of converged trainings divided by four limits, and the limit of the epoch's product, by the rate.
-
-    Args:
-        ratios: column of a limit -> rate / limit, for each training of `limits`.
-        limits: (learning rates, limits of the epoch's product) of the trainings that reached a minimum.
-        others: outcome -> learning rates of all other trainings.
-        flow_limit: limit of the epoch's product at the gradient flow's minimum.
-        path: the PNG file.
-    """
+def draw(table: pd.DataFrame, folder: Path) -> None:
+    """Draw the rates divided by four limits, and the limit of the epoch's product, by the rate."""
+    is_flow = table["row_order"] == FLOW
+    trained, flow_limit = table[~is_flow], float(table.loc[is_flow, "cyclic_limit"].iloc[0])
+    reached = trained["cyclic_limit"].notna()
+    ends = np.array([0, 1.03 * max([flow_limit, *trained["learning_rate"]])])
     figure, [left, right] = canvas(2)
-    count = len(limits[0]) + sum(map(len, others.values()))
-    highest = max([limits[0].max(initial=flow_limit), *(failed.max() for failed in others.values())])
-    ends = np.array([0, 1.03 * highest])
-    draw_ratios(left, ratios, limits[0])
-    draw_limits(right, limits, others, ends, flow_limit=flow_limit)
+    draw_ratios(left, trained[reached])
+    draw_limits(right, trained[reached], trained[~reached], flow_limit, ends)
     for axes in (left, right):
         axes.set(xlabel="learning rate, per-sample descent on the half loss", xlim=ends)
         axes.legend(fontsize=8)
-    title = f"{count} trainings of the article's network: six row orders, drawn on top of each other"
+    title = f"{len(trained)} trainings of the article's network: six row orders, drawn on top of each other"
     figure.suptitle(title, fontsize=11)
-    save(figure, path)
+    save(figure, folder / "figure.png")
 
 
-def draw_ratios(left: "Axes", ratios: Mapping[str, Floats], rates: Floats) -> None:
-    """Draw each limit's ratios against the rates (n,)."""
-    labels = {
-        "cyclic_limit": ("epoch's product of row updates: spectral radius 1", "o", "#009E73"),
-        "full_batch_limit": ("full batch: 2 / sharpness of the half loss", "s", "#0072B2"),
-        "batch_sharpness_limit": ("2 / batch sharpness, batches of one row", "^", "#CC79A7"),
-        "per_row_limit": ("single row: 2 / largest squared gradient of a prediction", "D", "#D55E00"),
-    }
-    for name, (label, marker, colour) in labels.items():
-        left.plot(rates, ratios[name], marker, ms=4, mfc="none", color=colour, label=label)
-    left.axhline(1, color="black", lw=0.8)
-    left.set(
-        title="Only the limit of the epoch's product is never exceeded",
-        ylabel="rate / limit at the minimum reached (no unit)",
-        ylim=0,
-    )
+def draw_ratios(axes: "Axes", minima: pd.DataFrame) -> None:
+    """Draw each rate divided by the four limits at the minimum that it reached."""
+    rates = minima["learning_rate"]
+    for name, (label, marker, colour) in LIMITS.items():
+        axes.plot(rates, rates / minima[name], marker, ms=4, mfc="none", color=colour, label=label)
+    axes.axhline(1, color="black", lw=0.8)
+    axes.set(title="Only the limit of the epoch's product is never exceeded", ylim=0)
+    axes.set_ylabel("rate / limit at the minimum reached (no unit)")
 
 
-def draw_limits(
-    right: "Axes", limits: Curve, others: Mapping[Outcome, Floats], ends: Floats, *, flow_limit: float
-) -> None:
-    """Draw the limits at the minima that were reached, the line below which a minimum is unstable, and the others."""
-    right.plot(*limits, "o", ms=4, mfc="none", color="#009E73", label="limit at the minimum reached")
-    right.plot(ends, ends, color="black", lw=0.8, label="limit = rate: below this line a minimum is unstable")
-    right.axhline(flow_limit, color="black", lw=0.8, ls="--", label=f"at the gradient flow's minimum, {flow_limit:.6f}")
-    lowest = limits[1].min(initial=flow_limit)
-    for outcome, failed in others.items():
-        marker, colour = outcome.marker, outcome.colour
-        name = "still approaching one" if outcome is Outcome.converged else outcome.name
-        label = f"no minimum reached: {name} ({len(failed)})"
-        right.plot(failed, np.full(len(failed), 0.93 * lowest), marker, color=colour, ms=4, label=label)
-    right.set(
-        title="Where the first minimum turns unstable, another is found",
-        ylabel="limit of the epoch's product (a learning rate)",
-    )
-    right.set_ylim(0.9 * lowest, 1.1 * limits[1].max(initial=flow_limit))
+def draw_limits(axes: "Axes", minima: pd.DataFrame, others: pd.DataFrame, flow_limit: float, ends: Floats) -> None:
+    """Draw the limit of the epoch's product at each minimum, and below them the trainings that reached none.
+
+    Args:
+        axes: to draw on.
+        minima: the trainings that reached one.
+        others: all others.
+        flow_limit: the limit at the gradient flow's minimum.
+        ends: of the axis of rates.
+    """
+    limits = minima["cyclic_limit"]
+    label = "limit at the minimum reached"
+    axes.plot(minima["learning_rate"], limits, "o", ms=4, mfc="none", color="#009E73", label=label)
+    axes.plot(ends, ends, color="black", lw=0.8, label="limit = rate: below this line a minimum is unstable")
+    axes.axhline(flow_limit, color="black", lw=0.8, ls="--", label=f"at the gradient flow's minimum, {flow_limit:.6f}")
+    lowest, highest = min([flow_limit, *limits]), max([flow_limit, *limits])
+    for name, group in others.groupby("outcome", sort=False):
+        outcome = Outcome[str(name)]
+        what = "still approaching one" if outcome is Outcome.converged else outcome.name
+        label = f"no minimum reached: {what} ({len(group)})"
+        heights = np.full(len(group), 0.93 * lowest)
+        axes.plot(group["learning_rate"], heights, outcome.marker, color=outcome.colour, ms=4, label=label)
+    axes.set(title="Where the first minimum turns unstable, another is found", ylim=(0.9 * lowest, 1.1 * highest))
+    axes.set_ylabel("limit of the epoch's product (a learning rate)")

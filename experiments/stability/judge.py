@@ -1,4 +1,4 @@
-"""A verdict for each claim, from the table of trainings alone."""
+"""The verdicts on the limits, from the table of trainings alone."""
 
 from typing import Any
 
@@ -12,15 +12,15 @@ from .claims import (
     AT_MINIMUM,
     BATCH_SHARPNESS,
     BEYOND,
-    FLOW,
     FULL_BATCH,
     LIMIT,
-    LIMITS,
     PER_ROW,
+    PREDICTED,
     REGROWTH,
     SPECTRAL,
     TOLERANCE,
 )
+from .trainings import FLOW
 
 
 def judge(table: pd.DataFrame) -> list[Judgement]:
@@ -33,10 +33,9 @@ def judge(table: pd.DataFrame) -> list[Judgement]:
         judge_spectral(trained, minima, limit),
         judge_limit(minima, limit),
         judge_regrowth(trained, limit),
-        *(
-            judge_bound(claim, minima, column)
-            for claim, column in zip((PER_ROW, FULL_BATCH, BATCH_SHARPNESS), LIMITS[1:], strict=True)
-        ),
+        judge_bound(PER_ROW, minima, "per_row_limit"),
+        judge_bound(FULL_BATCH, minima, "full_batch_limit"),
+        judge_bound(BATCH_SHARPNESS, minima, "batch_sharpness_limit"),
     ]
 
 
@@ -74,7 +73,7 @@ def judge_limit(minima: pd.DataFrame, limit: float | None) -> Judgement:
         "lowest_limit_there": round(float(smallest["cyclic_limit"].min()), 7),
         "highest_limit_there": round(float(smallest["cyclic_limit"].max()), 7),
     }
-    return LIMIT.judge(all(round(value, 4) == 0.0016 for value in limits), measured)
+    return LIMIT.judge(all(round(value, 4) == PREDICTED for value in limits), measured)
 
 
 def judge_regrowth(trained: pd.DataFrame, limit: float | None) -> Judgement:

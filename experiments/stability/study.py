@@ -7,10 +7,10 @@ import pandas as pd
 from student_score.data.article import ARTICLE_ROWS
 from student_score.studies.study import Study
 
-from .claims import CLAIMS, FLOW
+from .claims import CLAIMS
 from .figure import draw
 from .judge import judge
-from .trainings import trainings
+from .trainings import FLOW, trainings
 
 QUESTION = "Which curvature limits per-sample descent: a row's, the mean loss's, or that of the product over an epoch?"
 
@@ -20,26 +20,19 @@ CAPTION = (
     "where the first minimum turns unstable, training moves to one with a higher limit."
 )
 
-REPORTED = {
-    "single row": "per_row_limit",
-    "shuffled": "shuffled_limit",
-    "with replacement": "with_replacement_limit",
-    "cyclic": "cyclic_limit",
-    "full batch": "full_batch_limit",
-}
-"""Limits that the report prints: way of sampling -> column."""
+REPORTED = ("per_row", "full_batch", "cyclic", "shuffled", "with_replacement")
+"""Limits, by the names of their columns, that the report gives at the gradient flow's minimum."""
 
 
 def report(table: pd.DataFrame) -> Iterator[str]:
-    """Yield what the table holds, in a line."""
-    trained = table[table["row_order"] != FLOW]
-    counts = ", ".join(f"{count} {name}" for name, count in trained["outcome"].value_counts().items())
-    yield f"\n{len(trained)} trainings: {counts}"
-    flow = table[table["row_order"] == FLOW].iloc[0]
-    yield "Limits at the gradient flow's minimum: " + ", ".join(
-        f"{name} {flow[column]:.6f}" for name, column in REPORTED.items()
-    )
-    yield f"It lies {flow['kink_distance']:.2g} from the nearest kink, beyond which linear stability says nothing."
+    """Yield what the table holds, the limits at the flow's minimum, and how far they hold."""
+    is_flow = table["row_order"] == FLOW
+    counts = ", ".join(f"{count} {name}" for name, count in table.loc[~is_flow, "outcome"].value_counts().items())
+    yield f"\n{(~is_flow).sum()} trainings: {counts}"
+    for flow in table[is_flow].to_dict("records"):
+        limits = ", ".join(f"{name.replace('_', ' ')} {flow[f'{name}_limit']:.6f}" for name in REPORTED)
+        yield f"Limits at the gradient flow's minimum: {limits}"
+        yield f"They say nothing beyond the nearest kink, {flow['kink_distance']:.2g} from it."
 
 
 STUDY = Study(

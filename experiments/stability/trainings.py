@@ -1,6 +1,8 @@
-"""What is trained: every rate in every row order; and the stability limits at the minima that are reached."""
+"""The trainings that the limits are judged on, and the minimum of the gradient flow: a row of the table for each."""
 
 from collections.abc import Mapping, Sequence
+from itertools import permutations
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,8 +22,33 @@ from student_score.stability.thresholds import (
 )
 from student_score.training.setup import Networks, Setup
 from student_score.training.train import train_each
+from student_score.training.trajectory import Trajectory
 
-from .claims import AT_MINIMUM, EPOCHS, FIRST_EPOCHS, FLOW, FLOW_TIME, LOSS_FLOOR, ORDERS, RATES, RISE
+from .claims import AT_MINIMUM
+
+RATES = tuple(round(5e-5 * k, 6) for k in range(1, 49))
+"""Learning rates, from 0.00005 to 0.0024."""
+
+ORDERS = tuple(permutations(range(3)))
+"""Of the article's three rows."""
+
+EPOCHS = 60_000
+"""Enough for every stable rate from 0.00035 to reach a minimum."""
+
+FLOW_TIME = 300.0
+"""As much as a million epochs at a rate of 0.0001: the flow's residuals are then zero but for rounding."""
+
+FIRST_EPOCHS = 100
+"""In which a loss falls for the first time; the claim `regrowth` leaves them out."""
+
+RISE = 0.01
+"""Share by which a loss exceeds the lowest before it where it grows again."""
+
+LOSS_FLOOR = 1e-12
+"""Score points squared; below it rounding moves avg_loss."""
+
+FLOW = "flow"
+"""Stands for the row order of the gradient flow, which has none."""
 
 
 def trainings(
@@ -34,37 +61,47 @@ def trainings(
     """Train the article's network at every rate and row order; a row for each training, the first for the flow."""
     split = split_rows(rows["student_scores"])
     landscape = Landscape(split.train, ARTICLE_START.hidden_size)
-    flow = landscape.gradient_flow(ARTICLE_START.flat(), [FLOW_TIME])[0]
-    table = [
-        {
-            "row_order": FLOW,
-            "learning_rate": 0.0,
-            "outcome": Outcome.converged.name,
-            "train_mse": float(np.mean(landscape.residuals(flow) ** 2)),
-            "rise_epoch": 0,
-            **at_minimum(landscape, flow, 0.0, range(len(split.train))),
-            **other_limits(landscape, flow),
-        }
-    ]
     grid = [(rate, tuple(order)) for rate in rates for order in orders]
     setup = Setup(split=split, hidden_size=ARTICLE_START.hidden_size, epochs=epochs)
     networks = Networks(
         starts=ARTICLE_START.flat(), learning_rate=[rate for rate, _ in grid], row_order=[order for _, order in grid]
     )
-    for (rate, order), trained in zip(grid, train_each(setup, networks), strict=True):
-        minimum = trained.outcome is Outcome.converged and trained.end.train_mse < AT_MINIMUM
-        final = trained.final.flat()
-        table.append(
-            {
-                "row_order": "".join(str(row + 1) for row in order),
-                "learning_rate": rate,
-                "outcome": trained.outcome.name,
-                "train_mse": trained.end.train_mse,
-                "rise_epoch": rise_epoch(trained.avg_loss),
-                **(at_minimum(landscape, final, rate, order) if minimum else {}),
-            }
-        )
-    return pd.DataFrame(table)
+    trained = zip(grid, train_each(setup, networks), strict=True)
+    return pd.DataFrame([flow_row(landscape), *(training_row(landscape, *each, end) for each, end in trained)])
+
+
+def flow_row(landscape: Landscape) -> dict[str, Any]:
+    """Follow the gradient flow from the article's start to its minimum, and return its row of the table.
+
+    It alone has the limits of random orders, and the distance to the nearest kink, within which linear stability
+    speaks.
+    """
+    minimum = landscape.gradient_flow(ARTICLE_START.flat(), [FLOW_TIME])[0]
+    gram = landscape.gram(minimum)
+    return {
+        "row_order": FLOW,
+        "learning_rate": 0.0,
+        "outcome": Outcome.converged.name,
+        "train_mse": float(np.mean(landscape.residuals(minimum) ** 2)),
+        "rise_epoch": 0,
+        **at_minimum(landscape, minimum, 0.0, range(len(gram))),
+        "shuffled_limit": shuffled_threshold(gram),
+        "with_replacement_limit": with_replacement_threshold(gram),
+        "kink_distance": float(landscape.kink_distance(minimum)),
+    }
+
+
+def training_row(landscape: Landscape, rate: float, order: Sequence[int], trained: Trajectory) -> dict[str, Any]:
+    """Return a training's row of the table, with the limits of the minimum that it reached if it reached one."""
+    reached = trained.outcome is Outcome.converged and trained.end.train_mse < AT_MINIMUM
+    return {
+        "row_order": "".join(str(row + 1) for row in order),
+        "learning_rate": rate,
+        "outcome": trained.outcome.name,
+        "train_mse": trained.end.train_mse,
+        "rise_epoch": rise_epoch(trained.avg_loss),
+        **(at_minimum(landscape, trained.final.flat(), rate, order) if reached else {}),
+    }
 
 
 def at_minimum(landscape: Landscape, p: Floats, rate: float, order: Sequence[int]) -> dict[str, float]:
@@ -77,19 +114,6 @@ def at_minimum(landscape: Landscape, p: Floats, rate: float, order: Sequence[int
         "per_row_limit": per_row_threshold(gram),
         "full_batch_limit": full_batch_threshold(gram),
         "batch_sharpness_limit": 2 / float(landscape.batch_sharpness(p)),
-    }
-
-
-def other_limits(landscape: Landscape, p: Floats) -> dict[str, float]:
-    """Return the limits of random orders at a minimum, and how far it is from the nearest kink of the half loss.
-
-    Linear stability speaks of a neighbourhood without a kink.
-    """
-    gram = landscape.gram(p)
-    return {
-        "shuffled_limit": shuffled_threshold(gram),
-        "with_replacement_limit": with_replacement_threshold(gram),
-        "kink_distance": float(landscape.kink_distance(p)),
     }
 
 

@@ -1,15 +1,37 @@
+"""The verdicts on the engine's speed, from the table of times alone."""
+
+import numpy as np
+import pandas as pd
+
+from student_score.arrays import Floats
+from student_score.model.activations import Activation
+from student_score.studies.claims import Judgement
+from student_score.studies.timing import judge_ratio, spread
+
+from .claims import (
+    C_COST,
+    FIRST_CALL,
+    LARGE,
+    LINEAR,
+    MILLION,
+    SMOOTH,
+    STEP_TOLERANCE,
+    TIMES_NUMPY,
+    TIMES_REFERENCE,
+    TIMES_SKLEARN,
+    TWO_THREADS,
+)
+from .measure import COST
+from .methods import C_LOOP, CACHED, ENGINE, ENGINE_ALL, FIRST, NUMPY_BATCHED, NUMPY_IN_PLACE, REFERENCE, SKLEARN
+from .problems import EPOCHS, MANY, Extent
+
+
 def cost(table: pd.DataFrame, part: str, method: str, **conditions: object) -> "pd.Series[float]":
     """Return what a method cost in each round, where it was measured under the conditions; else nothing."""
     chosen = (table["part"] == part) & (table["method"] == method)
     for column, value in conditions.items():
         chosen &= table[column] == value
     return table[chosen].set_index("round")[COST]
-
-
-def spread(values: "pd.Series[float]", name: str) -> dict[str, float]:
-    """Return smallest, median and largest value over the rounds, to four digits."""
-    numbers = {"min": values.min(), "median": values.median(), "max": values.max()}
-    return {f"{name}_{key}": float(f"{value:.4g}") for key, value in numbers.items()}
 
 
 def judge(table: pd.DataFrame) -> list[Judgement]:
@@ -19,11 +41,12 @@ def judge(table: pd.DataFrame) -> list[Judgement]:
     batched = pd.concat([cost(table, "methods", name) for name in (NUMPY_BATCHED, NUMPY_IN_PLACE)], axis=1)
     condition = {"rows": 10_000, "hidden_size": 16}
     large_engine = cost(table, "large", ENGINE, epochs=100, **condition)
+    c_loop = cost(table, "methods", C_LOOP, networks=MANY, epochs=EPOCHS)
     return [
         judge_ratio(TIMES_REFERENCE, cost(table, "methods", REFERENCE), one_thread, least=400),
         judge_ratio(TIMES_NUMPY, batched.min(axis=1, skipna=False), one_thread, least=8),
         judge_ratio(TIMES_SKLEARN, cost(table, "methods", SKLEARN), one_thread, least=30_000),
-        judge_c_cost(one_thread, cost(table, "methods", C_LOOP, networks=MANY, epochs=EPOCHS)),
+        judge_ratio(C_COST, one_thread, c_loop, most=8 / 6, beside=spread(one_thread, "engine_microseconds")),
         judge_ratio(TWO_THREADS, one_thread, two_threads, least=1.8),
         judge_million(table[(table["part"] == "million") & (table["networks"] == 1_000_000)]),
         judge_linear(table),
@@ -31,24 +54,6 @@ def judge(table: pd.DataFrame) -> list[Judgement]:
         judge_ratio(LARGE, cost(table, "large", SKLEARN, **condition), large_engine, least=50),
         judge_first_call(table[table["part"] == "first_call"]),
     ]
-
-
-def judge_ratio(claim: Claim, slow: "pd.Series[float]", fast: "pd.Series[float]", *, least: float) -> Judgement:
-    """Compare two costs round by round."""
-    ratios = (slow / fast).dropna()
-    if ratios.empty:
-        return claim.judge(None, {"missing": "a round in which both were measured at full size"})
-    return claim.judge(bool(ratios.median() >= least), {**spread(ratios, "ratio"), "rounds": len(ratios)})
-
-
-def judge_c_cost(engine: "pd.Series[float]", c: "pd.Series[float]") -> Judgement:
-    """Compare the engine's cost with that of the loop in C."""
-    ratios = (engine / c).dropna()
-    if ratios.empty:
-        return C_COST.judge(None, {"missing": f"{C_LOOP} with 10,000 networks"})
-    return C_COST.judge(
-        bool(ratios.median() <= 8 / 6), {**spread(ratios, "ratio"), **spread(engine, "engine_microseconds")}
-    )
 
 
 def judge_million(table: pd.DataFrame) -> Judgement:
@@ -76,10 +81,10 @@ def expected_growth(part: str, sizes: Floats) -> Floats:
 
 def judge_linear(table: pd.DataFrame) -> Judgement:
     """Compare neighbouring sizes of each sweep, round by round, with growth in proportion."""
-    full, worst = Effort(), {}
+    full, worst = Extent(), {}
     sizes = {
-        "networks": full.counts,
-        "rows": full.rows,
+        "networks": full.network_counts,
+        "rows": full.row_counts,
         "hidden_size": full.hidden_sizes,
         "epochs": full.epoch_counts,
     }

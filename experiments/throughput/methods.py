@@ -47,7 +47,7 @@ def engine(
     problem: Problem, *, epochs: int, learning_rates: Floats, threads: int = 1, special: bool = True
 ) -> Training:
     """This project's compiled trainer, by a kernel for the network's size or by the general one."""
-    from student_score.training.engine import train_networks  # Late: numba reads its environment when imported.
+    from student_score.training.engine import train_networks  # Late: importing numba takes half a second.
 
     setup = Setup(
         split=split_rows(problem.rows),
@@ -62,6 +62,6 @@ def engine(
 
 def all_threads() -> int:
     """Return how many threads the engine uses by default."""
-    import numba
+    from student_score.training.engine.batch import checked_threads  # Late: importing numba takes half a second.
 
-    return int(getattr(numba.config, "NUMBA_NUM_THREADS"))  # noqa: B009 - The attribute is set at run time.
+    return checked_threads(None)

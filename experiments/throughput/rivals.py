@@ -78,40 +78,53 @@ def numpy_in_place(problem: Problem, *, epochs: int, learning_rates: Floats) -> 
     units, networks = problem.start.hidden_size, len(learning_rates)
 
     def train() -> Floats:
-        p, w1, b1, w2, b2 = batched_start(problem, networks)
-        h, slope, hidden_error, product = np.empty((4, units, networks))
-        error, term = np.empty((2, networks))
+        p, *parameters = batched_start(problem, networks)
+        units_work, work = np.empty((4, units, networks)), np.empty((2, networks))
         for _ in range(epochs):
             for x, target in zip(problem.rows.features.tolist(), problem.rows.targets.tolist(), strict=True):
-                np.multiply(w1[0], x[0], out=h)
-                for i in range(1, len(x)):
-                    np.multiply(w1[i], x[i], out=product)
-                    h += product
-                h += b1
-                np.greater(h, 0.0, out=slope)
-                np.maximum(h, 0.0, out=h)
-                np.multiply(h[0], w2[0], out=error)
-                for j in range(1, units):
-                    np.multiply(h[j], w2[j], out=term)
-                    error += term
-                error += b2
-                error -= target
-                np.multiply(error, w2, out=hidden_error)
-                hidden_error *= slope
-                h *= error
-                h *= learning_rates
-                w2 -= h
-                np.multiply(hidden_error, learning_rates, out=product)
-                b1 -= product
-                for i, value in enumerate(x):
-                    np.multiply(hidden_error, value, out=product)
-                    product *= learning_rates
-                    w1[i] -= product
-                error *= learning_rates
-                b2 -= error
+                forward_in_place(x, target, parameters, units_work, work)
+                backward_in_place(x, learning_rates, parameters, units_work, work[0])
         return p.T
 
     return train
+
+
+def forward_in_place(x: list[float], target: float, parameters: list[Floats], units_work: Floats, work: Floats) -> None:
+    """Write the units' outputs and slopes, and the row's error."""
+    (w1, b1, w2, b2), (h, slope, _, product), (error, term) = parameters, units_work, work
+    np.multiply(w1[0], x[0], out=h)
+    for i in range(1, len(x)):
+        np.multiply(w1[i], x[i], out=product)
+        h += product
+    h += b1
+    np.greater(h, 0.0, out=slope)
+    np.maximum(h, 0.0, out=h)
+    np.multiply(h[0], w2[0], out=error)
+    for j in range(1, len(w2)):
+        np.multiply(h[j], w2[j], out=term)
+        error += term
+    error += b2
+    error -= target
+
+
+def backward_in_place(
+    x: list[float], learning_rates: Floats, parameters: list[Floats], units_work: Floats, error: Floats
+) -> None:
+    """Move the parameters against the row's gradient."""
+    (w1, b1, w2, b2), (h, slope, hidden_error, product) = parameters, units_work
+    np.multiply(error, w2, out=hidden_error)
+    hidden_error *= slope
+    h *= error
+    h *= learning_rates
+    w2 -= h
+    np.multiply(hidden_error, learning_rates, out=product)
+    b1 -= product
+    for i, value in enumerate(x):
+        np.multiply(hidden_error, value, out=product)
+        product *= learning_rates
+        w1[i] -= product
+    error *= learning_rates
+    b2 -= error
 
 
 def sklearn_training(problem: Problem, *, epochs: int, learning_rate: float = 1e-4) -> Training:
@@ -136,7 +149,9 @@ def sklearn_training(problem: Problem, *, epochs: int, learning_rate: float = 1e
         warm_start=True,
         random_state=0,
     )
-    model.partial_fit(problem.rows.features[:1], problem.rows.targets[:1])  # Creates the arrays the start is written into.
+    model.partial_fit(
+        problem.rows.features[:1], problem.rows.targets[:1]
+    )  # Creates the arrays the start is written into.
 
     def train() -> Floats:
         w1, b1, w2, b2 = problem.start.w1, problem.start.b1, problem.start.w2, problem.start.b2
@@ -157,7 +172,10 @@ def torch_training(problem: Problem, *, epochs: int, learning_rate: float = 1e-4
     """PyTorch with autograd and its SGD, ReLU, one network on one thread."""
     torch: Any = importlib.import_module("torch")
     torch.set_num_threads(1)
-    start, rows = problem.start, list(zip(*map(torch.tensor, (problem.rows.features, problem.rows.targets)), strict=True))
+    start, rows = (
+        problem.start,
+        list(zip(*map(torch.tensor, (problem.rows.features, problem.rows.targets)), strict=True)),
+    )
 
     def train() -> Floats:
         parameters = [torch.tensor(a, dtype=torch.float64) for a in (start.w1, start.b1, start.w2, start.b2)]
@@ -208,7 +226,8 @@ def c_loop(problem: Problem, *, epochs: int, learning_rates: Floats) -> Training
         subprocess.run(["cc", *options, "-o", library, source], check=True)
         loop = ctypes.CDLL(str(library)).train  # Loaded, the library needs its file no more.
     inputs = [
-        np.ascontiguousarray(a) for a in (problem.start.flat(), learning_rates, problem.rows.features, problem.rows.targets)
+        np.ascontiguousarray(a)
+        for a in (problem.start.flat(), learning_rates, problem.rows.features, problem.rows.targets)
     ]
 
     def train() -> Floats:

@@ -4,11 +4,35 @@ What a method costs is given in microseconds per network of 1000 epochs. Slow me
 their times are scaled up in proportion; the table says where.
 """
 
+from collections.abc import Iterator, Mapping
+
+import pandas as pd
+
+from student_score.data.rows import Rows
+from student_score.studies.study import Study
+
+from .claims import CLAIMS
+from .figure import draw
+from .judge import cost, judge, sweep
+from .measure import COST, measure
+from .methods import ENGINE
+from .problems import Extent
+from .processes import first_calls, million
+from .subjects import timed_subjects
+
 QUESTION = "How long does a training take, here and elsewhere?"
 
 CAPTION = (
     "Time per network against the number of networks, rows, units and epochs on log axes, other methods as markers."
 )
+
+
+def trainings(rows: Mapping[str, Rows], *, extent: Extent | None = None) -> pd.DataFrame:
+    """Measure everything, or less; a row for each measurement in each round."""
+    extent, table = extent or Extent(), []
+    for subjects, rounds in timed_subjects(rows, extent):
+        table += measure(subjects, rounds=rounds, least_seconds=extent.least_seconds)
+    return pd.DataFrame([*table, *million(rows, extent), *first_calls(rows, extent)])
 
 
 def report(table: pd.DataFrame) -> Iterator[str]:
@@ -36,3 +60,17 @@ def report(table: pd.DataFrame) -> Iterator[str]:
 def shown(values: "pd.Series[float]") -> str:
     """Return median (smallest to largest)."""
     return f"{values.median():,.4g} ({values.min():,.4g} to {values.max():,.4g})"
+
+
+STUDY = Study(
+    place=7,
+    question=QUESTION,
+    caption=CAPTION,
+    claims=CLAIMS,
+    rows=Extent().rows(),
+    trainings=trainings,
+    judge=judge,
+    draw=draw,
+    report=report,
+    benchmark=True,
+)

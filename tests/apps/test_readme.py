@@ -33,6 +33,7 @@ def test_a_command_of_the_readme_runs(cli, command):
     assert done.code == 0, done.err
 
 
+@pytest.mark.slow
 def test_the_readmes_commands_are_installed(student_score):
     """In a process of its own, `student-score` of the README is the one that is tested here."""
     done = student_score("training.learning_rate=0.01")

@@ -31,6 +31,7 @@ def test_the_articles_training(student_score, store_uri):
     assert run.trajectory().avg_loss.shape == (1000,)
 
 
+@pytest.mark.slow
 def test_a_server_that_is_silent_costs_a_bounded_wait(student_score):
     """A server that accepts and says nothing is given up, before anything is trained; else this test would not end."""
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -41,6 +42,7 @@ def test_a_server_that_is_silent_costs_a_bounded_wait(student_score):
     assert done.stdout == ""
 
 
+@pytest.mark.slow
 def test_a_traceback_comes_only_when_asked_for(student_score, monkeypatch):
     """HYDRA_FULL_ERROR=1 shows where an error was raised."""
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
@@ -98,6 +100,7 @@ def test_help_imports_nothing_slow(argument):
     assert not loaded & {"mlflow", "sklearn", "pandas", "matplotlib", "numba", "rich"}
 
 
+@pytest.mark.slow
 def test_the_package_is_a_command_too(student_score, store_uri):
     """`python -m student_score` takes the same arguments, -v among them, which shows how runs are recorded."""
     sweep = ["-m", "training.learning_rate=0.0001,0.01", "training.epochs=20", "-v"]

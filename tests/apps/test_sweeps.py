@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 
 
+@pytest.mark.slow
 def test_a_multirun_puts_its_runs_under_one_parent(student_score, store_uri):
     """Four jobs give four finished children of one finished parent, each equal in every bit to the run on its own."""
     done = student_score("-m", "training.learning_rate=0.0001,0.01", "network.activation=relu,tanh")

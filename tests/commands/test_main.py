@@ -9,24 +9,24 @@ import pytest
 from student_score.tracking.store import Store
 
 
-def test_divergence_is_a_result(cli, fresh_uri):
+def test_divergence_is_a_result(cli, store_uri):
     """At rate 3 the run says diverged, exits with 0 and is finished; at rate 2 it is finite and does not say so."""
     done = cli("training.learning_rate=3")
     assert done.code == 0, done.err
     assert "Outcome: diverged" in done.out
     assert "Outcome: collapsed" in cli("training.learning_rate=2").out
     two, three = sorted(
-        Store(fresh_uri, "student-score").search(""), key=lambda run: run.params["training.learning_rate"]
+        Store(store_uri, "student-score").search(""), key=lambda run: run.params["training.learning_rate"]
     )
     assert (three.status, three.tags["outcome"], three.metrics["diverged"]) == ("FINISHED", "diverged", 1)
     assert two.metrics["diverged"] == 0
     assert two.metrics["avg_loss"] == pytest.approx(1.149e14, rel=1e-3)
-    with closing(sqlite3.connect(fresh_uri.removeprefix("sqlite:///"))) as connection:
+    with closing(sqlite3.connect(store_uri.removeprefix("sqlite:///"))) as connection:
         query = "SELECT count(*) FROM metrics WHERE is_nan OR abs(value) > 1.7e308"
         assert connection.execute(query).fetchone() == (0,)
 
 
-def test_any_csv_file_can_be_trained_on(cli, folder, fresh_uri):
+def test_any_csv_file_can_be_trained_on(cli, folder, store_uri):
     """Other columns, a test split, standardised inputs and more units need nothing but overrides."""
     path = folder / "grades.csv"
     path.write_text("reading,maths,age,grade\n" + "".join(f"{k},{k * k % 7},{20 + k},{k + 3}\n" for k in range(20)))
@@ -43,7 +43,7 @@ def test_any_csv_file_can_be_trained_on(cli, folder, fresh_uri):
     )
     assert done.code == 0, done.err
     assert "(test rows: " in done.out
-    [run] = Store(fresh_uri, "student-score").search("")
+    [run] = Store(store_uri, "student-score").search("")
     assert {"test_mse", "baseline/linear/test_mse", "baseline/mean/test_mse"} <= set(run.metrics)
     assert len(run.read_text("predictions.csv").splitlines()) == 21
 
@@ -94,9 +94,9 @@ def bad_csv(tmp_path) -> Path:
         ("training.epochs=[", "cannot parse the override 'training.epochs=['"),
     ],
 )
-def test_bad_input_is_named_and_leaves_nothing(cli, bad_csv, override, said):
+def test_bad_input_is_named_and_leaves_nothing(first_cli, bad_csv, override, said):
     """One or two sentences on stderr, nothing on stdout, exit code 2, no traceback, no store, no file."""
-    done = cli(override)
+    done = first_cli(override)
     assert done.code == 2
     assert said in done.err
     assert done.err.startswith("student-score: ")
@@ -114,12 +114,12 @@ def test_bad_input_is_named_and_leaves_nothing(cli, bad_csv, override, said):
         ("nonsense://x", "unsupported URI 'nonsense://x'"),
     ],
 )
-def test_a_store_that_fails_is_named(cli, fresh_uri, uri, said):
+def test_a_store_that_fails_is_named(cli, store_uri, uri, said):
     """The sentence names the store and says that the training was not recorded."""
-    Store(fresh_uri, "student-score")
-    done = cli(f"tracking.uri='{uri.format(store=fresh_uri.removeprefix('sqlite:///'))}'")
+    Store(store_uri, "student-score")
+    done = cli(f"tracking.uri='{uri.format(store=store_uri.removeprefix('sqlite:///'))}'")
     assert done.code == 2
     assert said in done.err
     assert done.err.rstrip().endswith("Nothing was recorded.")
     assert "Traceback" not in done.err
-    assert Store(fresh_uri, "student-score").search("") == []
+    assert Store(store_uri, "student-score").search("") == []

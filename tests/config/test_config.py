@@ -112,9 +112,7 @@ def test_a_provenance_field_changes_the_record_alone(field, tmp_path):
         folder.mkdir()
         kept.write_files(folder)
         config = (folder / "config.yaml").read_text() if field in NOTED_FIELDS else ""
-        written.append(
-            (kept.inputs, kept.curves, (folder / "predictions.csv").read_text(), [*transcript(run)], config)
-        )
+        written.append((kept.inputs, kept.curves, (folder / "predictions.csv").read_text(), [*transcript(run)], config))
     assert written[0] != written[1]
 
 

@@ -371,6 +371,7 @@ for _ in range(12):
 """
 
 
+@pytest.mark.slow
 def test_a_killed_process_leaves_whole_runs_or_none(store_uri, tmp_path):
     """Twelve processes killed at random moments of recording leave whole runs; the next opening removes the rest."""
     code = KILLED.format(uri=store_uri, tests=str(Path(__file__).parent))
@@ -395,6 +396,7 @@ def test_a_killed_process_leaves_whole_runs_or_none(store_uri, tmp_path):
         assert connection.execute("SELECT count(*) FROM metrics").fetchone() == (points,)
 
 
+@pytest.mark.slow
 def test_four_processes_record_into_one_fresh_store_at_once(fresh_uri):
     """Initialising a fresh store from several processes crashes MLflow; here one does it, and all record."""
     code = f"""

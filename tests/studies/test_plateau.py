@@ -1,0 +1,101 @@
+"""The study of the plateau: judged on its own trainings, refuted by wrong closed forms and by other tables."""
+
+from importlib import import_module
+
+import numpy as np
+import pytest
+
+from student_score.stability.collapse import collapsed_avg_loss, collapsed_bias
+from student_score.studies.study import load
+
+STUDY = load("plateau")
+trainings, judge = (import_module(f"student_score_experiments.plateau.{name}") for name in ("trainings", "judge"))
+
+
+def verdicts(table) -> dict[str, str]:
+    """Return claim -> verdict."""
+    return {item.claim.name: item.verdict.name for item in STUDY.judge(table)}
+
+
+@pytest.fixture(scope="session")
+def table():
+    """Return the study's own table of trainings."""
+    return STUDY.trainings(STUDY.rows)
+
+
+def test_the_claims_on_real_trainings(table):
+    """All claims hold."""
+    assert verdicts(table) == {claim.name: "supported" for claim in STUDY.claims}
+
+
+def test_the_table_is_a_row_for_each_training(table):
+    """25 rates that settle and 8 around the limit; six orders, full batches, and ten orders of five rows."""
+    counts = table.groupby(["rows", "sampling"]).size()
+    assert counts.to_dict() == {(3, "cyclic"): 33 * 6, (3, "full_batch"): 33, (5, "cyclic"): 25 * 10}
+    orders = table.groupby("rows")["row_order"].unique()
+    assert sorted(orders[3]) == ["123", "132", "213", "231", "312", "321"]
+    assert len(set(orders[5])) == 10
+
+
+def test_three_of_the_five_rows_are_the_articles(article_rows):
+    """The two others have hours from the article and scores that are made up."""
+    five = trainings.ROWS[trainings.FIVE]
+    assert five.features.tolist() == [*article_rows.features.tolist(), [6.0, 7.0], [3.0, 5.0]]
+    assert five.targets.tolist() == [*article_rows.targets.tolist(), 80.0, 55.0]
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "claim"),
+    [
+        ("collapsed_avg_loss_of_three", lambda y, rate: 3 * np.var(y) / (3 - 2 * rate), "three_rows"),
+        ("collapsed_avg_loss", lambda y, rate: collapsed_avg_loss(y, rate / 2), "five_rows"),
+        ("collapsed_bias", lambda y, rate: collapsed_bias(y[::-1], rate), "any_order"),
+    ],
+)
+def test_a_wrong_closed_form_is_refuted(table, monkeypatch, name, wrong, claim):
+    """One without the square of q, one at half the rate, one with the rows in reverse: each refutes its claim alone."""
+    monkeypatch.setattr(judge, name, wrong)
+    assert [name for name, verdict in verdicts(table).items() if verdict == "refuted"] == [claim]
+
+
+def test_other_tables_are_refuted(table):
+    """Heights 0.1 % too high, and trainings that diverge below the limit."""
+    higher = verdicts(table.assign(avg_loss=table["avg_loss"] * 1.001))
+    assert {name for name, verdict in higher.items() if verdict == "refuted"} == {"three_rows", "five_rows", "full_batch"}
+    early = table.copy()
+    early.loc[early["learning_rate"] > 1.5, "outcome"] = "diverged"
+    assert verdicts(early)["limit"] == "refuted"
+    assert verdicts(early)["three_rows"] == "refuted", "not all of them collapsed"
+    assert verdicts(table[table["outcome"] != "diverged"])["limit"] == "refuted", "nothing diverges above the limit"
+
+
+def test_heights_that_depend_on_the_order_are_refuted(table):
+    """So are biases that do not."""
+    first = table["row_order"] == "123"
+    moved = table.assign(avg_loss=table["avg_loss"] + np.where(first, 2e-6, 0.0))
+    equal = table.assign(b2=table.groupby(["rows", "learning_rate"])["b2"].transform("mean"))
+    for changed in (moved, equal):
+        assert verdicts(changed)["any_order"] == "refuted"
+
+
+def test_a_short_table_decides_nothing(table):
+    """With too few trainings, with one, or without any, the claims are undecided and say how many are missing."""
+    for short in (table.iloc[:10], table.iloc[:1], table.iloc[:0]):
+        found = STUDY.judge(short)
+        assert {item.verdict.name for item in found} == {"undecided"}
+        assert all("missing" in item.measured for item in found)
+
+
+@pytest.mark.parametrize(
+    ("distances", "power"), [([], None), ([0.0], 1e-15), ([3e-12, 1e-20], 1e-11), ([0.5, 2.0], 10.0)]
+)
+def test_distances_are_told_as_a_power_of_ten(distances, power):
+    """The smallest above them all: their own digits depend on the machine."""
+    assert judge.bound(distances) == power
+
+
+def test_figure_and_report(table, tmp_path):
+    """The figure is drawn and the report says how the trainings ended."""
+    STUDY.draw(table, tmp_path)
+    assert (tmp_path / "figure.png").stat().st_size > 20_000
+    assert list(STUDY.report(table)) == ["\n481 trainings: 460 collapsed, 21 diverged"]
