@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -52,7 +53,7 @@ class Landscape:
         """Number of weights and biases."""
         return self.hidden_size * (int(self.rows.features.shape[1]) + 2) + 1
 
-    @property
+    @cached_property
     def inputs(self) -> Floats:
         """The rows' features with a 1 for the bias, (n, n_features + 1)."""
         return np.column_stack([self.rows.features, np.ones(len(self.rows))])

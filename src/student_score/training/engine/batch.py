@@ -211,7 +211,7 @@ def work_arrays(shared: Shared, size: int, lanes: int) -> Work:
         history=aligned(history_length(shared.epochs), lanes),
         order=np.zeros((shared.n, lanes), dtype=np.int64),
         generators=np.zeros(lanes, dtype=np.uint64),
-        running=np.zeros(lanes, dtype=np.bool_),
+        running=np.zeros(lanes, dtype=np.int8),
     )
 
 

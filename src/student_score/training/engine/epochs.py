@@ -10,16 +10,19 @@ from student_score.arrays import Floats, Integers
 from student_score.training.engine.layout import (
     ACTIVE,
     COLLAPSE,
+    ENDED,
     HIDDEN_RATE,
     HIDDEN_STEP,
     HIGH,
     LATEST,
+    LOST,
     LOW,
     OUTPUT_RATE,
     OUTPUT_STEP,
     RISES,
     SHUFFLED,
     TOTAL,
+    TRAINS,
     WITH_REPLACEMENT,
     Ends,
     Shared,
@@ -38,7 +41,7 @@ def load(
     starts, hidden_rates, output_rates, _, seeds = each
     running, generators = work.running, work.generators
     for lane in range(lanes):
-        running[lane] = lane < real
+        running[lane] = TRAINS if lane < real else ENDED
         network = base + (lane if lane < real else real - 1)
         for k in range(len(p)):
             p[k, lane] = starts[network, k]
@@ -120,23 +123,21 @@ def end_epoch(
 
 
 @compiled
-def end_diverged(
+def mark_lost(
     p: Floats, state: Floats, totals: Floats, epoch: int, base: int, real: int, work: Work, shared: Shared, out: Ends
 ) -> None:
-    """End the networks that this epoch has left with a loss or a parameter that is not finite."""
+    """Mark the networks that this epoch has left with a loss or a parameter that is not finite."""
     running, events, n, scale = work.running, out.events, shared.n, shared.scale
     for lane in range(real):
         check = totals[lane] / n * scale  # Of numbers that are not finite, the difference to themselves is not 0.
         lost = check - check != 0.0
         for k in range(len(p)):
             lost = lost or p[k, lane] - p[k, lane] != 0.0
-        if running[lane] and lost:
+        if running[lane] == TRAINS and lost:
             if state[COLLAPSE, lane] == epoch:  # A network that diverges no longer collapses.
                 state[COLLAPSE, lane] = 0.0
             events[base + lane, 1] = epoch
-            describe_end(state, epoch, base, lane, lane + 1, work, shared, out)
-            set_aside(p, state, lane, out, base + lane)
-            running[lane] = False
+            running[lane] = LOST
 
 
 @compiled
@@ -149,7 +150,7 @@ def take_errors(
     train_mse, test_mse = out.train_mse, out.test_mse
     for lane in range(real):
         first, last = 0, n
-        while running[lane] and first < last:
+        while running[lane] == TRAINS and first < last:
             squares = 0.0
             for row in range(first, last):
                 error = predict(p, lane, features, row, code, units, inputs) - targets[row]
@@ -160,25 +161,26 @@ def take_errors(
 
 
 @compiled
-def describe_end(
-    state: Floats, ran: int, base: int, first: int, last: int, work: Work, shared: Shared, out: Ends
-) -> None:
-    """Write what `outcome.end_state` takes from the avg_loss of the `ran` epochs, for lanes first..last-1 that train.
+def end_networks(
+    p: Floats, state: Floats, ran: int, base: int, real: int, work: Work, shared: Shared, out: Ends
+) -> bool:
+    """Write the ends of the networks that are lost or, after the last epoch, of all; say whether any still trains.
 
-    The history holds the totals of the last epochs.
+    That is: the parameters, the collapse epoch, and what `outcome.end_state` takes from the avg_loss of the `ran`
+    epochs. The history holds the totals of the last of them.
     """
     history, running, n, scale, window = work.history, work.running, shared.n, shared.scale, shared.window
-    ends, events = out.ends, out.events
+    finals, ends, events = out.finals, out.ends, out.events
     oldest, kept = ran - window if ran > window else 0, len(history)
     tenth = int(ran * shared.share) if ran * shared.share >= 1.0 else 1
     totals = history[oldest % kept]
-    for lane in range(first, last):
+    for lane in range(real):
         loss = totals[lane] / n * scale
         state[LOW, lane] = state[HIGH, lane] = state[LATEST, lane] = loss
         state[RISES, lane] = 0.0
     for epoch in range(oldest + 1, ran):
         totals = history[epoch % kept]
-        for lane in range(first, last):
+        for lane in range(real):
             loss = totals[lane] / n * scale
             low, high = state[LOW, lane], state[HIGH, lane]
             state[RISES, lane] += 1.0 if loss > state[LATEST, lane] else 0.0
@@ -186,21 +188,18 @@ def describe_end(
             state[HIGH, lane] = loss if loss > high or np.isnan(loss) else high
             state[LATEST, lane] = loss
     totals = history[(ran - 1 - tenth) % kept]
-    for lane in range(first, last):
-        if running[lane]:
+    training = 0
+    for lane in range(real):
+        if running[lane] == LOST or (running[lane] == TRAINS and ran == shared.epochs):
             network = base + lane
             ends[network, 0], ends[network, 1] = state[LOW, lane], state[HIGH, lane]
             ends[network, 2] = totals[lane] / n * scale if ran > tenth else np.inf
             ends[network, 3] = state[LATEST, lane]
-            events[network, 2] = int(state[RISES, lane])
-
-
-@compiled
-def set_aside(p: Floats, state: Floats, lane: int, out: Ends, network: int) -> None:
-    """Write a lane's parameters and collapse epoch to the network's; leave a network that never moves."""
-    finals, events = out.finals, out.events
-    events[network, 0] = int(state[COLLAPSE, lane])
-    for k in range(len(p)):
-        finals[network, k] = p[k, lane]
-        p[k, lane] = 0.0
-    state[HIDDEN_RATE, lane] = state[OUTPUT_RATE, lane] = 0.0
+            events[network, 0], events[network, 2] = int(state[COLLAPSE, lane]), int(state[RISES, lane])
+            for k in range(len(p)):
+                finals[network, k] = p[k, lane]
+                p[k, lane] = 0.0  # A network that never moves takes its place.
+            state[HIDDEN_RATE, lane] = state[OUTPUT_RATE, lane] = 0.0
+            running[lane] = ENDED
+        training += running[lane] == TRAINS
+    return training != 0

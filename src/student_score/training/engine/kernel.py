@@ -8,16 +8,15 @@ import numba
 
 from student_score.model.activations import Activation
 from student_score.training.engine.epochs import (
-    describe_end,
     draw_order,
-    end_diverged,
     end_epoch,
+    end_networks,
     fill,
     load,
-    set_aside,
+    mark_lost,
     take_errors,
 )
-from student_score.training.engine.layout import ACTIVATION_CODES, SHUFFLED, WITH_REPLACEMENT
+from student_score.training.engine.layout import ACTIVATION_CODES, SHUFFLED, TRAINS, WITH_REPLACEMENT
 from student_score.training.engine.scalars import stack_array
 from student_score.training.engine.steps import forward, predict, step, train_row, update
 
@@ -36,7 +35,7 @@ them."""
 
 
 @cache
-def make_kernel(  # noqa: C901, PLR0915 - One function: a kernel that calls compiled closures is not kept on disk.
+def make_kernel(  # noqa: C901 - One function: a kernel that calls compiled closures is not kept on disk.
     fixed_units: int,
     fixed_inputs: int,
     fixed_code: int,
@@ -98,20 +97,18 @@ def make_kernel(  # noqa: C901, PLR0915 - One function: a kernel that calls comp
                 suspicious = end_epoch(p, state, totals, epoch, shared.scale, unrolled, size, lanes)
                 if losses < len(shared.loss_epochs) and shared.loss_epochs[losses] == epoch:
                     for lane in range(real):
-                        if running[lane]:
+                        if running[lane] == TRAINS:
                             out.avg_loss[base + lane, losses] = totals[lane] / n
                     losses += 1
                 if suspicious:
-                    end_diverged(p, state, totals, epoch, base, real, work, shared, out)
-                    if not running.any():
-                        break
+                    mark_lost(p, state, totals, epoch, base, real, work, shared, out)
                 if records < len(shared.recorded_epochs) and shared.recorded_epochs[records] == epoch:
                     take_errors(p, records, base, real, code, units, inputs, work, shared, out)
                     records += 1
-            describe_end(state, shared.epochs, base, 0, real, work, shared, out)
-            for lane in range(real):
-                if running[lane]:
-                    set_aside(p, state, lane, out, base + lane)
+                if (suspicious or epoch == shared.epochs) and not end_networks(
+                    p, state, epoch, base, real, work, shared, out
+                ):
+                    break
 
     return cast("Callable[..., None]", train_blocks)
 

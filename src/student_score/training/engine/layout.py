@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from student_score.arrays import Floats, Integers, Mask
+from student_score.arrays import Floats, Integers
 from student_score.model.activations import Activation
 from student_score.model.sampling import Sampling
 
@@ -33,6 +33,10 @@ class Shared(NamedTuple):
     share: float
 
 
+TRAINS, LOST, ENDED = range(3)
+"""What has become of a lane's network: it still trains, has just diverged, or its end was written; or there is none."""
+
+
 class Work(NamedTuple):
     """What a block works on; parameters on the stack are left empty here."""
 
@@ -44,7 +48,7 @@ class Work(NamedTuple):
     history: Floats  # (kept, lanes) each epoch's total of squared errors, the last epochs only
     order: Integers
     generators: NDArray[np.uint64]  # (lanes,)
-    running: Mask  # (lanes,) whether the lane has a network that still trains
+    running: NDArray[np.int8]  # (lanes,) TRAINS, LOST or ENDED
 
 
 class Ends(NamedTuple):
