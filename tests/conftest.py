@@ -3,6 +3,7 @@
 STUDENT_SCORE_RANDOM=1 lets property tests draw other examples each time, and STUDENT_SCORE_EXAMPLES says how many.
 """
 
+import logging
 import os
 import shutil
 import sqlite3
@@ -105,6 +106,8 @@ def in_process(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     from student_score.commands.main import student_score
 
     monkeypatch.chdir(folder)
+    # The command silences mlflow before it imports it, which a test's module may have done already.
+    logging.getLogger("mlflow").setLevel(logging.CRITICAL)
 
     def run(*arguments: str) -> Done:
         capsys.readouterr()

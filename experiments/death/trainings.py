@@ -90,7 +90,8 @@ def trainings(
     plain = {FINER: counts.fine} | {rate: counts.born if rate == MODERATE else counts.networks for rate in rates}
     changed = dict.fromkeys((CONTROL, MODERATE), counts.intervened)
     for size in sizes:
-        he = he_start(size, counts.born)
+        # No two sizes share a seed, or their weights would be equal.
+        he = he_start(size, np.arange(counts.born) + 1_000_000 * size)
         for variant in (HE, *INTERVENTIONS):
             start, wanted = intervene(he, variant), plain if variant == HE else changed
             control = train(split, start.first(wanted[CONTROL]), CONTROL)
@@ -100,9 +101,8 @@ def trainings(
     return pd.concat(parts, ignore_index=True)
 
 
-def he_start(size: int, count: int) -> Start:
-    """Return networks from He's initialisation; no two sizes share a seed, or their weights would be equal."""
-    seeds = np.arange(count) + 1_000_000 * size
+def he_start(size: int, seeds: Integers) -> Start:
+    """Return networks from He's initialisation."""
     drawn = [initialise(Initialisation.he, n_features=2, hidden_size=size, seed=int(seed)).flat() for seed in seeds]
     return Start(HE, size, seeds, np.stack(drawn))
 

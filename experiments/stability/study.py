@@ -29,6 +29,8 @@ def report(table: pd.DataFrame) -> Iterator[str]:
     is_flow = table["row_order"] == FLOW
     counts = ", ".join(f"{count} {name}" for name, count in table.loc[~is_flow, "outcome"].value_counts().items())
     yield f"\n{(~is_flow).sum()} trainings: {counts}"
+    if "kink_distance" not in table:  # A table recorded before it was added.
+        return
     for flow in table[is_flow].to_dict("records"):
         limits = ", ".join(f"{name.replace('_', ' ')} {flow[f'{name}_limit']:.6f}" for name in REPORTED)
         yield f"Limits at the gradient flow's minimum: {limits}"

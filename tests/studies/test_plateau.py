@@ -61,7 +61,11 @@ def test_a_wrong_closed_form_is_refuted(table, monkeypatch, name, wrong, claim):
 def test_other_tables_are_refuted(table):
     """Heights 0.1 % too high, and trainings that diverge below the limit."""
     higher = verdicts(table.assign(avg_loss=table["avg_loss"] * 1.001))
-    assert {name for name, verdict in higher.items() if verdict == "refuted"} == {"three_rows", "five_rows", "full_batch"}
+    assert {name for name, verdict in higher.items() if verdict == "refuted"} == {
+        "three_rows",
+        "five_rows",
+        "full_batch",
+    }
     early = table.copy()
     early.loc[early["learning_rate"] > 1.5, "outcome"] = "diverged"
     assert verdicts(early)["limit"] == "refuted"
