@@ -42,11 +42,11 @@ bench: $(READY)
 
 # Most tests share two processes; those that measure time come after them, alone.
 test: $(READY)
-	$(BIN)/pytest -n 2 --dist worksteal -m "not alone"
-	$(BIN)/pytest -m alone
+	$(BIN)/pytest -m "not alone"
+	$(BIN)/pytest -n 0 -m alone
 
 quick: $(READY)
-	$(BIN)/pytest -n 2 --dist worksteal -m "not slow and not alone"
+	$(BIN)/pytest -m "not slow"
 
 check: $(READY)
 	$(BIN)/ruff check .

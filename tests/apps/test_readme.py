@@ -26,6 +26,7 @@ def test_there_are_commands_to_run():
     assert len(README.splitlines()) <= 130
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("student-score") and not c.endswith(STUDIES)])
 def test_a_command_of_the_readme_runs(cli, command):
     """Every student-score command of the README ends well; the studies' have a test of their own."""
@@ -52,6 +53,7 @@ def test_every_command_of_the_readme_is_covered():
     assert all(command.startswith(("make", "student-score")) for command in COMMANDS)
 
 
+@pytest.mark.slow
 def test_the_readmes_csv_example_runs(cli, folder):
     """The example for one's own data works as written."""
     [example] = [block for block in re.findall(r"```text\n(.*?)```", README, flags=re.DOTALL) if "grades.csv" in block]
@@ -61,6 +63,7 @@ def test_the_readmes_csv_example_runs(cli, folder):
     assert done.code == 0, done.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(REPOSITORY)))
 def test_the_documents_python_runs(document):
     """Each block, run after those before it, prints what its last comment says."""

@@ -15,6 +15,7 @@ from student_score.tracking.store import Store
 BIN = Path(sys.executable).parent
 
 
+@pytest.mark.slow
 def test_the_articles_training(student_score, store_uri):
     """Without arguments the article's training is printed and recorded as one finished run."""
     done = student_score()
@@ -86,6 +87,7 @@ def seconds(*command: str | Path) -> float:
     return time.perf_counter() - begin
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("argument", ["--help", "training.learning_rat=1"])
 def test_help_imports_nothing_slow(argument):
     """The help and a mistyped override answer before mlflow, scikit-learn, pandas, matplotlib or numba are imported."""
@@ -114,15 +116,17 @@ def test_the_package_is_a_command_too(student_score, store_uri):
 def test_a_tracked_run_costs_little_more_than_the_libraries(store_uri, tmp_path):
     """Side by side: at most 1.5 times a bare script that imports hydra and mlflow and creates one empty run.
 
-    The best of three pairs counts, each measured in turn: on a busy machine both take longer.
+    The two are measured in turn, since on a busy machine both take longer; one pair of three must do.
     """
     bare = tmp_path / "bare.py"
     bare.write_text("import hydra\nimport mlflow\n\nwith mlflow.start_run():\n    pass\n")
     commands = [(BIN / "student-score",), (sys.executable, bare)]
     for command in commands:
         seconds(*command)
-    ratios = [seconds(*commands[0]) / seconds(*commands[1]) for _ in range(3)]
-    assert min(ratios) < 1.5, ratios
+    ratios: list[float] = []
+    while not ratios or (len(ratios) < 3 and ratios[-1] >= 1.5):
+        ratios.append(seconds(*commands[0]) / seconds(*commands[1]))
+    assert ratios[-1] < 1.5, ratios
 
 
 def interruptible() -> None:

@@ -203,7 +203,7 @@ LAUNCHERS = ("basic", "joblib", "submitit_local")
 @pytest.mark.slow
 def test_every_launcher_gives_the_same_records(student_score, store_uri, tmp_path):
     """Hydra's launchers, one process or many: the same bits, params, metrics and tags under a parent like any other."""
-    sweep = ["-m", "training.learning_rate=0.0001,0.0019,3", "network.activation=relu,tanh", "training.epochs=300"]
+    sweep = ["-m", "training.learning_rate=0.0019,3", "network.activation=relu,tanh", "training.epochs=300"]
     store = None
     expected = {}
     for launcher in ("student_score", *LAUNCHERS):
@@ -213,7 +213,7 @@ def test_every_launcher_gives_the_same_records(student_score, store_uri, tmp_pat
         parent = store.search("tags.kind = 'sweep'")[-1]
         assert parent.status == "FINISHED"
         children = store.children(parent.run_id)
-        assert len(children) == 6
+        assert len(children) == 4
         found = {child.name: comparable(child) for child in children}
         expected = expected or found
         assert found == expected

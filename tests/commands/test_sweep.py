@@ -19,6 +19,7 @@ def test_a_bad_job_stops_the_sweep_before_it_starts(first_cli, tmp_path):
     assert not (tmp_path / "mlflow.db").exists()
 
 
+@pytest.mark.slow
 def test_another_sweeper_may_use_our_launcher(cli, store_uri):
     """Hydra's basic sweeper stands for one that optimises: its runs are recorded, without a parent."""
     done = cli("-m", "hydra/sweeper=basic", "training.learning_rate=0.0001,0.01", "training.epochs=50")
@@ -28,6 +29,7 @@ def test_another_sweeper_may_use_our_launcher(cli, store_uri):
     assert all("mlflow.parentRunId" not in run.tags for run in runs)
 
 
+@pytest.mark.slow
 def test_details_and_a_dry_run(first_cli, tmp_path):
     """-v says how runs are recorded and how long each step took; a dry run trains nothing and makes no store."""
     sweep = ["-m", "training.learning_rate=0.0001,0.01,0.01", "training.epochs=20"]
@@ -52,6 +54,7 @@ def test_a_sweeps_conduct_is_for_sweeps(cli):
     assert "are for sweeps: student-score -m" in done.err
 
 
+@pytest.mark.slow
 def test_a_study_is_launched_as_what_it_is(first_cli, tmp_path):
     """A study with trainings of its own refuses -m and says how it runs; a study of a sweep says so after one run."""
     done = first_cli("-m", "experiment=plateau")

@@ -59,6 +59,7 @@ def test_jobs_are_those_of_hydras_sweeper(hydra, arguments):
     assert [texts(job) for job in expand(arguments, loader)] == jobs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", SWEEPS, ids=" ".join)
 def test_configurations_are_those_that_hydra_composes(hydra, arguments):
     """Every job's configuration equals that of a composition of its own."""

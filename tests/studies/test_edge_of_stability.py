@@ -174,6 +174,7 @@ def test_a_short_table_decides_nothing(table):
     assert near["flow_gives_the_lower_edge"] == "undecided"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("factor", "below"), [(2.0, "refuted"), (1.01, "supported"), (1.0, "supported")])
 def test_a_wrong_hessian_turns_verdicts(factor, below, monkeypatch, article_split):
     """A Hessian of the sum of squares, twice that of the half loss, or one 1 % too large puts nothing at the edge."""

@@ -180,6 +180,7 @@ def break_at(monkeypatch, *rates: float) -> None:
     monkeypatch.setattr(execution, "execute_together", broken)
 
 
+@pytest.mark.slow
 def test_a_failing_job_fails_alone(store_uri, monkeypatch):
     """49 of 50 are finished, one has FAILED with its cause as a tag; the same command repeats that one alone."""
     checked = plan(*(job(rate=k / 1e5) for k in range(1, 51)))
@@ -237,6 +238,7 @@ def launcher(wanted: list, *, broken: tuple[str, ...] = ()):
 SEEN: list = []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fail_fast", [False, True])
 def test_other_launchers_give_the_same_records(store_uri, fail_fast):
     """Params, tags, metrics and trajectories are those of runs that were trained together; failures are recorded."""
@@ -354,6 +356,7 @@ with held(checked):
 """
 
 
+@pytest.mark.slow
 def test_a_sweep_has_one_process_and_a_dead_ones_is_ended(store_uri, request):
     """A second start says who holds the sweep; once that process is killed, other sweeps see it as KILLED."""
     script = HOLD.format(tests=str(Path(__file__).parent))

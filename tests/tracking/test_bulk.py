@@ -311,6 +311,7 @@ def test_an_experiment_deleted_meanwhile_is_not_written_to(store_uri, tmp_path):
     assert left_in(store, tmp_path) == ([], [])
 
 
+@pytest.mark.slow
 def test_what_another_process_is_recording_is_not_cleaned_away(store_uri, tmp_path):
     """A store that opens while a record is written leaves its artifacts alone."""
     store = Store(store_uri, "tests")

@@ -158,6 +158,7 @@ def test_a_deleted_experiment_is_named(store_uri):
         Store(store_uri, "tests")
 
 
+@pytest.mark.slow
 def test_a_store_of_a_newer_mlflow_is_named(store_uri, tmp_path):
     """A schema revision that this MLflow does not know is refused with MLflow's reason."""
     Store(store_uri, "tests")

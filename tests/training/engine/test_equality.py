@@ -85,6 +85,7 @@ def test_every_activation_sampling_and_size(assert_equals_reference, shape, acti
         assert_equals_reference(*random_problem(*shape, activation, sampling, seed=7), kernels)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampling", Sampling)
 @pytest.mark.parametrize("activation", Activation)
 def test_the_general_kernel_trains_any_size(assert_equals_reference, activation, sampling):
