@@ -169,3 +169,11 @@ def test_the_reference_trainer_has_one_rate():
         with pytest.raises(InputError, match=r"^output_learning_rate: the reference trainer has one rate"):
             train_each(setup, networks, **settings)
     assert len(list(train_each(setup, networks))) == 1
+
+
+@pytest.mark.parametrize("name", ["starts", "learning_rate", "output_learning_rate", "row_order", "seed"])
+def test_entries_of_different_lengths_are_named(name):
+    """Lists that cannot stand in one array are bad input, not an error of numpy's."""
+    given = {"starts": ARTICLE_START.flat(), "learning_rate": 0.1, name: [[0, 1, 2], [0, 1]]}
+    with pytest.raises(InputError, match=f"{name}: its entries are of different lengths"):
+        Networks(**given)

@@ -130,6 +130,8 @@ class Networks:
     seed: ArrayLike = 0
 
     def __post_init__(self) -> None:
+        for name, values in vars(self).items():
+            check_regular(name, values)
         check_learning_rate(self.learning_rate)
         if self.output_learning_rate is not None:
             check_learning_rate(self.output_learning_rate, name="output_learning_rate")
@@ -179,6 +181,14 @@ class Effort(NamedTuple):
     threads: int | None = None
     progress: Callable[[int, int], None] | None = None
     special: bool | None = None
+
+
+def check_regular(name: str, values: ArrayLike | None) -> None:
+    """Raise InputError unless the values can stand in one array."""
+    try:
+        np.asarray(values)
+    except ValueError:
+        raise InputError(f"{name}: its entries are of different lengths, and need one shape") from None
 
 
 def check_hidden_size(hidden_size: int) -> None:
