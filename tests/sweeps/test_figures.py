@@ -131,6 +131,17 @@ def test_means_over_seeds_are_drawn_with_their_intervals(drawn):
     np.testing.assert_allclose(ends, [5.0 - half, 5.0 + half])
 
 
+def test_means_of_exact_fits_stand_on_the_end_of_the_axis(drawn):
+    """Seeds that all fit exactly have a mean far below the axis, and so has their interval: neither is negative."""
+    losses = [1e-28, 2e-28, 3e-28, 10.0, 20.0, 30.0]
+    figures.losses(table({RATE: [0.1, 0.2], SEED: [0, 1, 2]}, train_mse=losses), (RATE, SEED), Path("unused"))
+    [axes] = drawn[0].axes
+    [means] = axes.containers
+    assert means.lines[0].get_ydata().tolist() == [axes.get_ylim()[0], 20.0]
+    [exact, _] = [segment[:, 1].tolist() for segment in means.lines[2][0].get_segments()]
+    assert exact == [axes.get_ylim()[0]] * 2
+
+
 def test_of_many_runs_curves_are_chosen_evenly(drawn):
     """Of 999 shuffled rates 200 are drawn, smallest and largest among them, and the title says so."""
     rates = np.random.default_rng(0).permutation(np.arange(1.0, 1000.0))

@@ -108,7 +108,7 @@ def draw_band(axes: "Axes", grouped: "pd.DataFrame", loss: str) -> None:
 def draw_means(axes: "Axes", grouped: "pd.DataFrame", others: Sequence[str], loss: str) -> None:
     """Draw each configuration's mean and interval at its `place`, a series for each combination of the `others`.
 
-    An interval that reaches below 0, which a log axis cannot show, ends at the axis.
+    What lies below the axis, exact fits and intervals that reach below 0, stands on its end.
     """
     grouped = grouped[grouped[f"{loss}/runs"] > 0].sort_values("place")
     if grouped.empty:
@@ -123,9 +123,9 @@ def draw_means(axes: "Axes", grouped: "pd.DataFrame", others: Sequence[str], los
     colours = mpl.colormaps["plasma"](np.linspace(0, 0.8, len(series))) if len(series) > 1 else [MEAN_COLOUR]
     for colour, label in zip(colours, series, strict=True):
         rows = grouped[[other == label for other in labels]]
-        mean = rows[f"{loss}/mean"]
+        mean = rows[f"{loss}/mean"].clip(lower=limits[0])
         low = rows[f"{loss}/ci95_low"].fillna(mean).clip(lower=limits[0])
-        high = rows[f"{loss}/ci95_high"].fillna(mean)
+        high = rows[f"{loss}/ci95_high"].fillna(mean).clip(lower=limits[0])
         axes.errorbar(
             rows["place"],
             mean,
