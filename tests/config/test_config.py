@@ -1,5 +1,6 @@
 """The configuration: every field counts, every group composes, what is out of range is refused with a sentence."""
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +21,9 @@ from student_score.runs.transcript import transcript
 from student_score.training.train import ALGORITHM_VERSION
 
 
+@cache
 def composed(*overrides: str) -> Config:
-    """Return the configuration that the command line would give."""
+    """Return the configuration that the command line would give; a composition takes 60 ms and more."""
     register()
     with initialize_config_dir(str(REPOSITORY / "conf"), version_base="1.3"):
         return to_config(compose("config", overrides=list(overrides)))
