@@ -52,8 +52,8 @@ def test_a_multirun_puts_its_runs_under_one_parent(student_score, store_uri):
     assert alone.tags["config_hash"] == children[2].tags["config_hash"]
 
 
-SLOW = [f"training.learning_rate={','.join(f'{k / 1e5}' for k in range(1, 201))}", "training.epochs=4000"]
-"""200 runs that the reference trainer takes some four seconds for."""
+SLOW = [f"training.learning_rate={','.join(f'{k / 1e5}' for k in range(1, 121))}", "training.epochs=4000"]
+"""120 runs that the reference trainer takes some three seconds for."""
 
 
 def start(*arguments: str, folder: Path) -> "subprocess.Popen[str]":
@@ -91,13 +91,13 @@ def test_an_interrupted_sweep_is_closed(store_uri, tmp_path, sent, code):
     assert process.returncode == code
     assert "Traceback" not in errors
     assert re.search(
-        r"^student-score: \d+ of 200 runs are recorded; the same command runs the others$", errors, re.MULTILINE
+        r"^student-score: \d+ of 120 runs are recorded; the same command runs the others$", errors, re.MULTILINE
     )
     store = Store(store_uri, "student-score")
     [parent] = store.search("tags.kind = 'sweep'")
     assert parent.status == "KILLED"
     children = store.children(parent.run_id)
-    assert 0 < len(children) < 200
+    assert 0 < len(children) < 120
     assert {run.status for run in children} == {"FINISHED"}
     assert all(run.read("trajectory.npz") for run in children)
 
@@ -108,7 +108,7 @@ KILLS = int(os.environ.get("STUDENT_SCORE_KILLS", "3"))
 
 @pytest.mark.slow
 def test_a_sweep_that_is_killed_again_and_again_ends_whole(student_score, store_uri, tmp_path):
-    """SIGKILL at random moments, continued each time: 200 finished runs, no other, equal in every bit to a quiet sweep.
+    """SIGKILL at random moments, continued each time: 120 finished runs, no other, equal in every bit to a quiet sweep.
 
     The quiet sweep is trained by the other trainer.
     """
@@ -117,7 +117,7 @@ def test_a_sweep_that_is_killed_again_and_again_ends_whole(student_score, store_
     for _ in range(KILLS):
         process = start("-m", "training.trainer=reference", *SLOW, folder=tmp_path)
         try:
-            process.wait(timeout=moments.uniform(1.5, 8))
+            process.wait(timeout=moments.uniform(1.5, 5))
         except subprocess.TimeoutExpired:
             process.kill()
             kills += 1
@@ -129,9 +129,9 @@ def test_a_sweep_that_is_killed_again_and_again_ends_whole(student_score, store_
     assert done.returncode == 0, done.stderr
     store = Store(store_uri, "student-score")
     killed, quiet = store.search("tags.kind = 'sweep'")
-    assert (killed.status, killed.metrics["runs"]) == ("FINISHED", 200)
+    assert (killed.status, killed.metrics["runs"]) == ("FINISHED", 120)
     every = [store.children(parent.run_id) for parent in (killed, quiet)]
-    assert [len(children) for children in every] == [200, 200]
+    assert [len(children) for children in every] == [120, 120]
     assert {child.status for child in store.search("")} == {"FINISHED"}
     first, second = ({child.tags["config_hash"]: child for child in children} for children in every)
     assert first.keys() == second.keys()
@@ -168,7 +168,7 @@ def test_the_same_sweep_started_twice_runs_once(store_uri, tmp_path):
     assert f"this sweep is already running: process {first.pid} has held it since" in errors
     first.communicate(timeout=60)
     assert first.returncode == 0
-    assert len(Store(store_uri, "student-score").search("tags.outcome != ''")) == 200
+    assert len(Store(store_uri, "student-score").search("tags.outcome != ''")) == 120
 
 
 @pytest.mark.slow
@@ -185,7 +185,7 @@ def test_a_full_disk_ends_a_sweep_with_a_sentence(student_score, store_uri, tmp_
     last = errors.splitlines()[-1]
     assert re.fullmatch(
         rf"student-score: the tracking store {re.escape(store_uri)} cannot be used: .+\. "
-        r"\d+ of 200 runs are recorded; the same command runs the others",
+        r"\d+ of 120 runs are recorded; the same command runs the others",
         last,
     ), errors
     assert "Traceback" not in errors
@@ -194,7 +194,7 @@ def test_a_full_disk_ends_a_sweep_with_a_sentence(student_score, store_uri, tmp_
     store = Store(store_uri, "student-score")
     [parent] = store.search("tags.kind = 'sweep'")
     assert parent.status == "FINISHED"
-    assert [child.status for child in store.children(parent.run_id)] == ["FINISHED"] * 200
+    assert [child.status for child in store.children(parent.run_id)] == ["FINISHED"] * 120
 
 
 LAUNCHERS = ("basic", "joblib", "submitit_local")
