@@ -11,7 +11,7 @@ import hydra
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from student_score.commands.terminal import INTERRUPTED, TERMINATED, Details, complain, explain, waiting
+from student_score.commands.terminal import TERMINATED, Details, explain, interrupted, waiting
 from student_score.config.compose import register, to_config
 from student_score.config.schema import Config, SweepConfig
 from student_score.errors import InputError, TrackingError
@@ -42,7 +42,7 @@ def student_score(arguments: Sequence[str]) -> int:
     try:
         hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(run_job)()
     except KeyboardInterrupt:
-        return complain("interrupted; what was recorded so far stays", INTERRUPTED)
+        return interrupted()
     except SystemExit as leaving:
         if not isinstance(leaving.code, int):
             raise

@@ -35,7 +35,7 @@ def guarded(command: Callable[[], int], *, name: str) -> int:
     try:
         return command()
     except KeyboardInterrupt:
-        return complain("interrupted; what was recorded so far stays", INTERRUPTED, name=name)
+        return interrupted(name=name)
     except Exception as error:
         if os.environ.get("HYDRA_FULL_ERROR") == "1":
             raise
@@ -59,6 +59,11 @@ def explain(error: Exception, *, name: str = "student-score") -> int:
         return complain(composition_problem(error), BAD_INPUT, name=name)
     said = f"unexpected {type(error).__name__}: {error}. HYDRA_FULL_ERROR=1 shows where it happened."
     return complain(said, FAILED, name=name)
+
+
+def interrupted(*, name: str = "student-score") -> int:
+    """Say that Ctrl-C ended the command, and return the exit code."""
+    return complain("interrupted; what was recorded so far stays", INTERRUPTED, name=name)
 
 
 def complain(sentence: str, code: int, *, name: str = "student-score") -> int:
