@@ -74,7 +74,7 @@ def train_grid(
             "outcome": [outcome.name for outcome in trained.outcomes],
             "collapse_epoch": trained.collapse_epoch,
             "diverged_epoch": trained.diverged_epoch,
-            "avg_loss": trained.end.last_avg_loss,
+            "avg_loss": trained.last_avg_loss,
             "train_mse": trained.end.train_mse,
             "b2": trained.finals[:, -1],
         }

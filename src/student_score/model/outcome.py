@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,20 +15,23 @@ COLLAPSED_SPREAD = 1e-3
 CONVERGED_SHARE = 1e-4
 """Share of the target's variance. A fit this good explains 99.99 % of it, whatever the loss still does."""
 
-OSCILLATION_WINDOW = 100
-"""Epochs, the last ones, in which oscillation is looked for."""
+WINDOW = 0.1
+"""Share of the epochs, the last ones, in which is looked whether avg_loss moves; it is compared with as many before."""
 
-OSCILLATION_RISES = 10
-"""Epochs. Rounding makes a settled loss rise now and then; a tenth of the window is more than rounding does."""
+RISING_SHARE = 0.1
+"""Of the steps in the window. Rounding makes a loss at rest rise now and then; this is more than rounding does."""
 
-OSCILLATION_SWING = 0.01
-"""Relative. The largest avg_loss of the window must exceed the smallest by this share to count as oscillation."""
+RISE = 0.01
+"""A rise in the window counts as oscillation above this share of the window's lowest loss. Where the rows' order is
+random, every epoch draws another loss, and only a share of the target's variance tells a rise from the draw."""
 
-STATIONARY_WINDOW = 0.1
-"""Share of the epochs, the last ones, over which a loss that no longer moves is compared with itself."""
+CHANGE = 1e-3
+"""Relative. A loss whose mean over the window differs by less than this from that of as many epochs before is at rest.
+"""
 
-STATIONARY_CHANGE = 1e-3
-"""Relative. A loss that changes by less than this over that window no longer moves."""
+CHANGE_OF_SWING = 0.1
+"""So is one whose two means differ by less than this share of its swing in the window: a steady fall has about 1, what
+only jumps about one height has next to nothing, 0.03 for independent draws in 100 epochs."""
 
 FIT_SHARE = 0.01
 """A stationary network that beats the mean by less than 1 % of the variance has learned nothing: it is stuck."""
@@ -39,7 +42,7 @@ class Outcome(Enum):
 
     >>> from student_score import Outcome
     >>> [outcome.name for outcome in Outcome]
-    ['diverged', 'collapsed', 'converged', 'oscillating', 'stuck', 'slow']
+    ['diverged', 'collapsed', 'converged', 'oscillating', 'settled', 'stuck', 'slow']
     >>> Outcome.collapsed.sentence
     'the network predicts the same score for every student'
     """
@@ -48,6 +51,7 @@ class Outcome(Enum):
     collapsed = "collapsed"
     converged = "converged"
     oscillating = "oscillating"
+    settled = "settled"
     stuck = "stuck"
     slow = "slow"
 
@@ -76,12 +80,11 @@ class Look(NamedTuple):
 
 
 LOOKS: dict[Outcome, Look] = {
-    Outcome.converged: Look(
-        "the network fits its training rows and has stopped moving, or fits them almost exactly", "#009E73", "o"
-    ),
-    Outcome.slow: Look("the loss was still falling when the epochs ran out", "#0072B2", "D"),
+    Outcome.converged: Look("the network fits its training rows almost exactly", "#009E73", "o"),
+    Outcome.settled: Look("the loss has come to rest; the fit beats the mean score and is not exact", "#56B4E9", "P"),
+    Outcome.slow: Look("the loss had not come to rest when the epochs ran out", "#0072B2", "D"),
     Outcome.oscillating: Look("the loss keeps rising and falling without settling", "#CC79A7", "v"),
-    Outcome.stuck: Look("the loss no longer moves, and the fit is no better than the mean score", "#999999", "s"),
+    Outcome.stuck: Look("the loss has come to rest, and the fit is no better than the mean score", "#999999", "s"),
     Outcome.collapsed: Look("the network predicts the same score for every student", "#D55E00", "X"),
     Outcome.diverged: Look("a loss or a weight grew beyond what a double can hold", "#000000", "^"),
 }
@@ -97,8 +100,10 @@ Value = TypeVar("Value", float, NDArray[Any])
 class EndState(Generic[Value]):
     """What an outcome is decided from; losses in score points squared, predictions in score points.
 
-    `late_rises`, `late_min` and `late_max` describe avg_loss in the last OSCILLATION_WINDOW epochs;
-    `tenth_avg_loss` is avg_loss one tenth of the epochs before the last.
+    `late_rises` is the share of steps upwards of avg_loss in the window, the last tenth of the epochs, `late_rise` its
+    largest rise above an earlier epoch there, and `late_min`, `late_max` and `late_mean` describe it; `earlier_mean` is
+    its mean over as many epochs before, infinite without any. All are NaN for a diverged training.
+    `random_order` says whether the rows' order is random, so that a rise may be one of the draw.
     """
 
     finite: Value
@@ -106,11 +111,26 @@ class EndState(Generic[Value]):
     train_mse: Value
     target_variance: float
     target_spread: float
+    random_order: bool
     late_rises: Value
+    late_rise: Value
     late_min: Value
     late_max: Value
-    tenth_avg_loss: Value
-    last_avg_loss: Value
+    late_mean: Value
+    earlier_mean: Value
+
+    @property
+    def explained(self) -> Value:
+        """The share of the target's variance that is explained, R²; NaN where it has none or the training diverged."""
+        variance = self.target_variance if self.target_variance > 0 else np.nan
+        with np.errstate(invalid="ignore", over="ignore"):
+            share: Any = np.where(self.finite, 1 - np.divide(self.train_mse, variance), np.nan)[()]
+        return cast("Value", share)
+
+
+def window_length(epochs: int) -> int:
+    """Return how many epochs the window has: a tenth of all, at least one."""
+    return max(1, int(epochs * WINDOW))
 
 
 def end_state(
@@ -120,6 +140,7 @@ def end_state(
     *,
     train_mse: float,
     finite: bool,
+    random_order: bool,
 ) -> EndState[float]:
     """Summarise a training's end.
 
@@ -129,22 +150,32 @@ def end_state(
         targets: (n,) scores of the training rows.
         train_mse: mean squared error at the final weights.
         finite: whether every avg_loss and every weight stayed finite.
+        random_order: whether the rows' order is random.
     """
-    late = avg_loss[-OSCILLATION_WINDOW:]
-    tenth = max(1, int(len(avg_loss) * STATIONARY_WINDOW))
+    length = window_length(len(avg_loss))
+    late, earlier = avg_loss[-length:], avg_loss[-2 * length : -length]
+    nan = float("nan")
     return EndState(
         finite=finite,
-        prediction_spread=float(np.ptp(predictions)) if finite else float("nan"),
+        prediction_spread=float(np.ptp(predictions)) if finite else nan,
         train_mse=train_mse,
         target_variance=float(np.var(targets)),
         target_spread=float(np.ptp(targets)),
-        late_rises=int(np.count_nonzero(late[1:] > late[:-1])),
-        late_min=float(late.min()),
-        late_max=float(late.max()),
+        random_order=random_order,
+        late_rises=float(np.count_nonzero(late[1:] > late[:-1]) / max(1, length - 1)) if finite else nan,
+        late_rise=float((late - np.minimum.accumulate(late)).max()) if finite else nan,
+        late_min=float(late.min()) if finite else nan,
+        late_max=float(late.max()) if finite else nan,
+        late_mean=mean_in_order(late) if finite else nan,
         # A single epoch shows no change, which is no evidence that nothing changes.
-        tenth_avg_loss=float(avg_loss[-1 - tenth]) if len(avg_loss) > tenth else float("inf"),
-        last_avg_loss=float(avg_loss[-1]),
+        earlier_mean=(mean_in_order(earlier) if len(earlier) else float("inf")) if finite else nan,
     )
+
+
+def mean_in_order(values: Floats) -> float:
+    """Return the mean of values (n,) added up from the first to the last, as the compiled trainer adds them."""
+    with np.errstate(over="ignore"):
+        return float(np.cumsum(values)[-1] / len(values))
 
 
 OUTCOMES = tuple(Outcome)
@@ -164,21 +195,22 @@ def outcome_codes(state: EndState[float] | EndState[NDArray[Any]]) -> Integers:
     # Targets that do not differ are rightly predicted by one number: that is a fit, not a collapse, and its
     # yardstick is the spread that would count as none.
     variance = np.maximum(state.target_variance, COLLAPSED_SPREAD**2)
-    # The losses of a diverged training may differ by inf - inf, and those of one about to diverge may exceed a double
-    # when they are multiplied.
+    # A training about to diverge has losses whose multiples and sums exceed a double.
     with np.errstate(invalid="ignore", over="ignore"):
-        moved = np.abs(np.subtract(state.last_avg_loss, state.tenth_avg_loss))
-        stationary = moved < np.multiply(STATIONARY_CHANGE, state.tenth_avg_loss)
-        swings = state.late_max > np.multiply(1 + OSCILLATION_SWING, state.late_min)
+        counts_above = RISE * variance if state.random_order else np.multiply(RISE, state.late_min)
+        rises = np.greater(state.late_rise, counts_above) & np.greater_equal(state.late_rises, RISING_SHARE)
+        change = np.abs(np.subtract(state.late_mean, state.earlier_mean))
+        swing = np.subtract(state.late_max, state.late_min)
+        at_rest = (change < np.multiply(CHANGE, state.earlier_mean)) | (change < CHANGE_OF_SWING * swing)
     same_prediction = np.less(state.prediction_spread, COLLAPSED_SPREAD)
-    fits = state.train_mse < (1 - FIT_SHARE) * variance
+    beats_the_mean = state.train_mse < (1 - FIT_SHARE) * variance
     rules = [
         (np.logical_not(state.finite), Outcome.diverged),
         (same_prediction & np.greater_equal(state.target_spread, COLLAPSED_SPREAD), Outcome.collapsed),
         (state.train_mse < CONVERGED_SHARE * variance, Outcome.converged),
-        (np.greater_equal(state.late_rises, OSCILLATION_RISES) & swings, Outcome.oscillating),
-        (stationary & fits, Outcome.converged),
-        (stationary, Outcome.stuck),
+        (rises, Outcome.oscillating),
+        (at_rest & beats_the_mean, Outcome.settled),
+        (at_rest, Outcome.stuck),
     ]
     codes = [OUTCOMES.index(outcome) for _, outcome in rules]
     return np.select([rule for rule, _ in rules], codes, default=OUTCOMES.index(Outcome.slow))

@@ -25,12 +25,17 @@ class Sampling(Enum):
     with_replacement = "with_replacement"
     full_batch = "full_batch"
 
+    @property
+    def is_random(self) -> bool:
+        """Whether each epoch draws its rows or their order anew."""
+        return self in {Sampling.shuffled, Sampling.with_replacement}
+
 
 def check_row_order(row_order: Sequence[int] | None, n_rows: int, sampling: Sampling) -> None:
     """Raise InputError unless `row_order` is None, or names every row once and the sampling has a fixed order."""
     if row_order is None:
         return
-    if sampling in (Sampling.shuffled, Sampling.with_replacement):
+    if sampling.is_random:
         raise InputError(f"row_order={list(row_order)} has no meaning where sampling={sampling.name}; leave it out")
     if sorted(row_order) != list(range(n_rows)):
         raise InputError(

@@ -19,6 +19,7 @@ class Trainings:
         recorded_epochs: (m,) the epochs at which the curves below were taken.
         avg_loss, train_mse: (networks, m) curves; NaN where divergence left nothing to record.
         test_mse: (networks, m) the same on the test rows; None without test rows.
+        last_avg_loss: (networks,) avg_loss of the last epoch that ran.
         collapse_epoch, diverged_epoch: (networks,) epochs as in `Trajectory`; 0 if none.
         end: what the outcomes were decided from.
         outcome_codes: (networks,) places in `outcome.OUTCOMES`.
@@ -29,6 +30,7 @@ class Trainings:
     avg_loss: Floats
     train_mse: Floats
     test_mse: Floats | None
+    last_avg_loss: Floats
     collapse_epoch: Integers
     diverged_epoch: Integers
     end: EndState[Any]
@@ -75,11 +77,13 @@ def train_many(setup: Setup, networks: Networks, effort: Effort | None = None) -
             train_mse=np.mean((predictions - targets) ** 2, axis=1),
             target_variance=float(np.var(targets)),
             target_spread=float(np.ptp(targets)),
+            random_order=setup.sampling.is_random,
             late_rises=trained.late_rises,
+            late_rise=trained.late_rise,
             late_min=trained.late_min,
             late_max=trained.late_max,
-            tenth_avg_loss=trained.tenth_avg_loss,
-            last_avg_loss=trained.last_avg_loss,
+            late_mean=trained.late_mean,
+            earlier_mean=trained.earlier_mean,
         )
         points = scaling.squared_points
         return Trainings(
@@ -88,6 +92,7 @@ def train_many(setup: Setup, networks: Networks, effort: Effort | None = None) -
             avg_loss=trained.avg_loss * points,
             train_mse=trained.train_mse * points,
             test_mse=None if trained.test_mse is None else trained.test_mse * points,
+            last_avg_loss=trained.last_avg_loss,
             collapse_epoch=trained.collapse_epoch,
             diverged_epoch=trained.diverged_epoch,
             end=end,

@@ -17,7 +17,7 @@ from student_score.training.reference import Network, train_epochs
 from student_score.training.setup import Networks, Observable, Setup, Trainer, check_epochs, check_observe
 from student_score.training.trajectory import Trajectory, log_spaced_epochs
 
-ALGORITHM_VERSION = 2
+ALGORITHM_VERSION = 3
 """Raised whenever the same configuration and data would give other numbers; part of every run's identity."""
 
 RECORDED = 200
@@ -191,7 +191,14 @@ def trajectory(
     predictions = predict_scores(final, split.train.features, activation=activation, scaling=split.scaling)
     with np.errstate(all="ignore"):  # A diverged network's error may be inf or nan.
         train_mse = float(np.mean((predictions - split.train.targets) ** 2))
-        end = end_state(avg_loss, predictions, split.train.targets, train_mse=train_mse, finite=diverged_epoch is None)
+        end = end_state(
+            avg_loss,
+            predictions,
+            split.train.targets,
+            train_mse=train_mse,
+            finite=diverged_epoch is None,
+            random_order=setup.sampling.is_random,
+        )
     return Trajectory(
         avg_loss=avg_loss,
         recorded_epochs=recorded,

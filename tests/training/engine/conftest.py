@@ -8,7 +8,7 @@ from student_score.training.engine import train_networks
 from student_score.training.setup import Effort, Networks, Setup, Trainer
 from student_score.training.train import train_each
 
-END = ("late_rises", "late_min", "late_max", "tenth_avg_loss", "last_avg_loss")
+END = ("late_rises", "late_rise", "late_min", "late_max", "late_mean", "earlier_mean")
 
 
 def bit_patterns(values):
@@ -62,6 +62,7 @@ def assert_equals_reference():
                         "avg_loss": (end.avg_loss[k, :ran] * scaling.squared_points, expected.avg_loss),
                         "errors": ([curve[k, : len(errors[0])] * scaling.squared_points for curve in curves], errors),
                         "predictions": (scaling.scores(end.predictions[k]), expected.predictions),
+                        "last avg_loss": (end.last_avg_loss[k], expected.avg_loss[-1]),
                         "end": ([getattr(end, n)[k] for n in END], [getattr(expected.end, n) for n in END]),
                     }
                 for name, (ours, theirs) in measured.items():

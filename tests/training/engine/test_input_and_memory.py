@@ -37,10 +37,6 @@ REFUSALS = {
     "half a seed": ({"seed": 0.5}, "^seed=0.5"),
     "no threads": ({"effort": Effort(threads=0)}, r"^threads=0: it must be within 1\.\."),
     "too many threads": ({"effort": Effort(threads=10**6)}, r"^threads=1000000: it must be within 1\.\."),
-    "too much memory": (
-        {"epochs": 10**13, "learning_rate": [0.1] * 20},
-        r"^20 networks of 9 parameters .* of 10{13} epochs need about .* GiB, but this machine has .* GiB",
-    ),
 }
 
 
@@ -59,14 +55,14 @@ def test_bad_input_is_named_before_anything_is_compiled(article_split, monkeypat
 
 @pytest.mark.parametrize("keep_predictions", [True, False])
 def test_memory_is_counted_in_gibibytes(article_split, monkeypatch, keep_predictions):
-    """By hand, for 1e6 networks of 9 parameters, 2 recorded epochs and 3 losses: 168 or, with predictions, 192 MB.
+    """By hand, for 1e6 networks of 9 parameters, 2 recorded epochs and 3 losses: 184 or, with predictions, 208 MB.
 
-    Each has 9 parameters, 3 losses, 2 mean squared errors and 7 numbers of its end, 21 doubles, and 3 predictions.
-    One block adds 101 kept losses, 2 * 3 rows, 2 * 9 parameters and 256 table values, no more than 3048 bytes.
+    Each has 9 parameters, 3 losses, 2 mean squared errors and 9 numbers of its end, 23 doubles, and 3 predictions.
+    One block adds 2 * 3 rows, 2 * 9 parameters and 256 table values, no more than 2240 bytes.
     """
     setup = Setup(split=article_split, hidden_size=2, epochs=5, recorded_epochs=[1, 5])
     shared = batch.shared_values(setup, [1, 2, 3])
-    needed = 8 * (21_000_000 + 3_000_000 * keep_predictions) + 8 * (100 + 6 + 18 + 256)
+    needed = 8 * (23_000_000 + 3_000_000 * keep_predictions) + 8 * (6 + 18 + 256)
     for memory, fits in ((needed, True), (needed - 1, False)):
         monkeypatch.setattr(batch.os, "sysconf", {"SC_PAGE_SIZE": 1, "SC_PHYS_PAGES": memory}.get)
         if fits:

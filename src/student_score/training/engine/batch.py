@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from student_score.arrays import Floats, Integers
 from student_score.errors import InputError
-from student_score.model.outcome import OSCILLATION_WINDOW, STATIONARY_WINDOW
+from student_score.model.outcome import window_length
 from student_score.model.sampling import Sampling
 from student_score.training.engine.cache import GENERAL, is_worth_compiling, note_special, ready
 from student_score.training.engine.kernel import make_kernel, make_predictor
@@ -44,6 +44,9 @@ costs as much."""
 GENERAL_COST = 50
 """What the general kernel takes for an update, in updates by a special one."""
 
+LATE = ("late_rises", "late_rise", "late_min", "late_max", "late_mean", "earlier_mean", "last_avg_loss")
+"""Columns of the kernel's `ends`."""
+
 CHUNKS_PER_THREAD = 4
 """At least, so that the threads end at about the same time."""
 
@@ -63,8 +66,9 @@ class TrainedNetworks:
         collapse_epoch: (networks,) first epoch in which no hidden unit was active on any row; 0 if none.
         diverged_epoch: (networks,) first epoch after which a loss in score points or a parameter was not finite,
             which is the last that ran; 0 if none.
-        late_rises, late_min, late_max, tenth_avg_loss, last_avg_loss: (networks,) of avg_loss in score points squared
-            over the epochs run, as `outcome.EndState` describes them.
+        late_rises, late_rise, late_min, late_max, late_mean, earlier_mean: (networks,) of avg_loss in score points
+            squared, as `outcome.EndState` describes them.
+        last_avg_loss: (networks,) of the last epoch that ran, in score points squared.
         predictions: (networks, n) final predictions on the training rows; (networks, 0) if not asked for.
     """
 
@@ -76,10 +80,12 @@ class TrainedNetworks:
     test_mse: Floats | None
     collapse_epoch: Integers
     diverged_epoch: Integers
-    late_rises: Integers
+    late_rises: Floats
+    late_rise: Floats
     late_min: Floats
     late_max: Floats
-    tenth_avg_loss: Floats
+    late_mean: Floats
+    earlier_mean: Floats
     last_avg_loss: Floats
     predictions: Floats
 
@@ -142,8 +148,8 @@ def train_networks(
         train_mse=out.train_mse,
         test_mse=None if setup.split.test is None else out.test_mse,
         predictions=predictions(shared, out.finals) if keep_predictions else np.empty((len(out.finals), 0)),
-        **dict(zip(("late_min", "late_max", "tenth_avg_loss", "last_avg_loss"), out.ends.T, strict=True)),
-        **dict(zip(("collapse_epoch", "diverged_epoch", "late_rises"), out.events.T, strict=True)),
+        **dict(zip(LATE, out.ends.T, strict=True)),
+        **dict(zip(("collapse_epoch", "diverged_epoch"), out.events.T, strict=True)),
     )
 
 
@@ -173,22 +179,16 @@ def shared_values(setup: Setup, loss_epochs: ArrayLike) -> Shared:
         loss_epochs=setup.increasing("loss_epochs", loss_epochs),
         recorded_epochs=setup.increasing("recorded_epochs", setup.recorded_epochs),
         scale=float(setup.split.scaling.squared_points),
-        window=OSCILLATION_WINDOW,
-        share=STATIONARY_WINDOW,
+        window=window_length(int(setup.epochs)),
     )
-
-
-def history_length(epochs: int) -> int:
-    """Return how many of the last values of avg_loss the state of the end needs."""
-    return max(OSCILLATION_WINDOW, int(epochs * STATIONARY_WINDOW) + 2)
 
 
 def check_memory(shared: Shared, networks: int, size: int, *, blocks: int, keep_predictions: bool) -> None:
     """Raise InputError if results and the work arrays of so many lanes would not fit this machine's memory."""
     n, mse_curves = shared.n, 2 if len(shared.targets) > shared.n else 1
-    values = networks * (size + len(shared.loss_epochs) + mse_curves * len(shared.recorded_epochs) + 7)
+    values = networks * (size + len(shared.loss_epochs) + mse_curves * len(shared.recorded_epochs) + 9)
     values += networks * n * keep_predictions
-    values += blocks * (history_length(shared.epochs) + 2 * n + 2 * size + TABLE_VALUES // LANES)
+    values += blocks * (2 * n + 2 * size + TABLE_VALUES // LANES)
     needed, memory = 8 * values, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if needed > memory:
         raise InputError(
@@ -208,7 +208,7 @@ def work_arrays(shared: Shared, size: int, lanes: int) -> Work:
         hidden=aligned(shared.units * loose, lanes),
         slope=aligned(shared.units * loose, lanes),
         table=aligned(steps, shared.inputs + 1, lanes),
-        history=aligned(history_length(shared.epochs), lanes),
+        totals=aligned(lanes),
         order=np.zeros((shared.n, lanes), dtype=np.int64),
         generators=np.zeros(lanes, dtype=np.uint64),
         running=np.zeros(lanes, dtype=np.int8),
@@ -235,8 +235,8 @@ def empty_ends(shared: Shared, networks: int, size: int) -> Ends:
         avg_loss=np.full((networks, len(shared.loss_epochs)), np.nan),
         train_mse=np.full((networks, recorded), np.nan),
         test_mse=np.full((networks, recorded if len(shared.targets) > shared.n else 0), np.nan),
-        ends=np.empty((networks, 4)),
-        events=np.zeros((networks, 3), dtype=np.int64),
+        ends=np.empty((networks, 7)),
+        events=np.zeros((networks, 2), dtype=np.int64),
     )
 
 

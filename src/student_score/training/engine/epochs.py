@@ -10,6 +10,7 @@ from student_score.arrays import Floats, Integers
 from student_score.training.engine.layout import (
     ACTIVE,
     COLLAPSE,
+    EARLIER,
     ENDED,
     HIDDEN_RATE,
     HIDDEN_STEP,
@@ -19,8 +20,10 @@ from student_score.training.engine.layout import (
     LOW,
     OUTPUT_RATE,
     OUTPUT_STEP,
+    RISE,
     RISES,
     SHUFFLED,
+    SUM,
     TOTAL,
     TRAINS,
     WITH_REPLACEMENT,
@@ -46,7 +49,7 @@ def load(
         for k in range(len(p)):
             p[k, lane] = starts[network, k]
             sums[k, lane] = 0.0
-        state[COLLAPSE, lane] = state[TOTAL, lane] = state[ACTIVE, lane] = 0.0
+        state[COLLAPSE, lane] = state[TOTAL, lane] = state[ACTIVE, lane] = state[EARLIER, lane] = 0.0
         state[HIDDEN_STEP, lane], state[OUTPUT_STEP, lane] = hidden_rates[network], output_rates[network]
         state[HIDDEN_RATE, lane] = -1.0 if full_batch else hidden_rates[network]
         state[OUTPUT_RATE, lane] = -1.0 if full_batch else output_rates[network]
@@ -161,41 +164,50 @@ def take_errors(
 
 
 @compiled
+def note_window(state: Floats, totals: Floats, epoch: int, shared: Shared, lanes: int) -> None:
+    """Add one of the last epochs to what `outcome.end_state` takes from avg_loss; earlier ones leave no trace."""
+    n, scale, first = shared.n, shared.scale, shared.epochs - shared.window + 1
+    if epoch < first - shared.window:
+        return
+    for lane in range(lanes):
+        loss = totals[lane] / n * scale
+        if epoch < first:
+            state[EARLIER, lane] += loss
+        elif epoch == first:
+            state[RISES, lane] = state[RISE, lane] = 0.0
+            state[LOW, lane] = state[HIGH, lane] = state[SUM, lane] = loss
+        else:
+            low, high, rise = state[LOW, lane], state[HIGH, lane], state[RISE, lane]
+            state[RISES, lane] += 1.0 if loss > state[LATEST, lane] else 0.0
+            state[RISE, lane] = loss - low if loss - low > rise else rise  # noqa: FURB136 - likewise
+            state[LOW, lane] = loss if loss < low else low  # noqa: FURB136 - min takes 0.15 s to compile
+            state[HIGH, lane] = loss if loss > high else high  # noqa: FURB136 - likewise
+            state[SUM, lane] += loss
+        state[LATEST, lane] = loss
+
+
+@compiled
 def end_networks(
     p: Floats, state: Floats, ran: int, base: int, real: int, work: Work, shared: Shared, out: Ends
 ) -> bool:
     """Write the ends of the networks that are lost or, after the last epoch, of all; say whether any still trains.
 
-    That is: the parameters, the collapse epoch, and what `outcome.end_state` takes from the avg_loss of the `ran`
-    epochs. The history holds the totals of the last of them.
+    That is: the parameters, the collapse epoch, and what `note_window` found, NaN for those lost.
     """
-    history, running, n, scale, window = work.history, work.running, shared.n, shared.scale, shared.window
+    running, n, window, latest = work.running, shared.n, shared.window, work.totals
     finals, ends, events = out.finals, out.ends, out.events
-    oldest, kept = ran - window if ran > window else 0, len(history)
-    tenth = int(ran * shared.share) if ran * shared.share >= 1.0 else 1
-    totals = history[oldest % kept]
-    for lane in range(real):
-        loss = totals[lane] / n * scale
-        state[LOW, lane] = state[HIGH, lane] = state[LATEST, lane] = loss
-        state[RISES, lane] = 0.0
-    for epoch in range(oldest + 1, ran):
-        totals = history[epoch % kept]
-        for lane in range(real):
-            loss = totals[lane] / n * scale
-            low, high = state[LOW, lane], state[HIGH, lane]
-            state[RISES, lane] += 1.0 if loss > state[LATEST, lane] else 0.0
-            state[LOW, lane] = loss if loss < low or np.isnan(loss) else low  # A nan stays, as in numpy's min and max.
-            state[HIGH, lane] = loss if loss > high or np.isnan(loss) else high
-            state[LATEST, lane] = loss
-    totals = history[(ran - 1 - tenth) % kept]
     training = 0
     for lane in range(real):
         if running[lane] == LOST or (running[lane] == TRAINS and ran == shared.epochs):
-            network = base + lane
-            ends[network, 0], ends[network, 1] = state[LOW, lane], state[HIGH, lane]
-            ends[network, 2] = totals[lane] / n * scale if ran > tenth else np.inf
-            ends[network, 3] = state[LATEST, lane]
-            events[network, 0], events[network, 2] = int(state[COLLAPSE, lane]), int(state[RISES, lane])
+            network, lost = base + lane, running[lane] == LOST
+            ends[network, 0] = np.nan if lost else state[RISES, lane] / (window - 1 if window > 1 else 1)
+            ends[network, 1] = np.nan if lost else state[RISE, lane]
+            ends[network, 2] = np.nan if lost else state[LOW, lane]
+            ends[network, 3] = np.nan if lost else state[HIGH, lane]
+            ends[network, 4] = np.nan if lost else state[SUM, lane] / window
+            ends[network, 5] = np.nan if lost else (state[EARLIER, lane] / window if ran > window else np.inf)
+            ends[network, 6] = latest[lane] / n * shared.scale
+            events[network, 0] = int(state[COLLAPSE, lane])
             for k in range(len(p)):
                 finals[network, k] = p[k, lane]
                 p[k, lane] = 0.0  # A network that never moves takes its place.

@@ -14,6 +14,7 @@ from student_score.training.engine.epochs import (
     fill,
     load,
     mark_lost,
+    note_window,
     take_errors,
 )
 from student_score.training.engine.layout import ACTIVATION_CODES, SHUFFLED, TRAINS, WITH_REPLACEMENT
@@ -65,8 +66,8 @@ def make_kernel(  # noqa: C901 - One function: a kernel that calls compiled clos
             units, inputs, code, full_batch = shared.units, shared.inputs, shared.code, shared.full_batch
         size, n, sampling = units * (inputs + 2) + 1, shared.n, shared.sampling
         random = sampling in (SHUFFLED, WITH_REPLACEMENT)
-        state = stack_array(12, lanes)
-        p, sums, hidden, slope, table, history, order, generators, running = work
+        state = stack_array(15, lanes)
+        p, sums, hidden, slope, table, totals, order, generators, running = work
         if stacked:  # The compiler knows that arrays on the stack do not overlap.
             p, sums = stack_array(fixed_size, lanes), stack_array(fixed_size, lanes)
             hidden, slope = stack_array(fixed_units, lanes), stack_array(fixed_units, lanes)
@@ -93,13 +94,13 @@ def make_kernel(  # noqa: C901 - One function: a kernel that calls compiled clos
                             update(p, into, hidden, slope, state, table, s, units, inputs, lanes)
                 if full_batch:
                     step(p, sums, state, n, units, inputs, lanes)
-                totals = history[(epoch - 1) % len(history)]
                 suspicious = end_epoch(p, state, totals, epoch, shared.scale, unrolled, size, lanes)
                 if losses < len(shared.loss_epochs) and shared.loss_epochs[losses] == epoch:
                     for lane in range(real):
                         if running[lane] == TRAINS:
                             out.avg_loss[base + lane, losses] = totals[lane] / n
                     losses += 1
+                note_window(state, totals, epoch, shared, lanes)
                 if suspicious:
                     mark_lost(p, state, totals, epoch, base, real, work, shared, out)
                 if records < len(shared.recorded_epochs) and shared.recorded_epochs[records] == epoch:

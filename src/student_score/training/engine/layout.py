@@ -29,8 +29,7 @@ class Shared(NamedTuple):
     loss_epochs: Integers
     recorded_epochs: Integers
     scale: float  # score points squared in one unit of loss
-    window: int
-    share: float
+    window: int  # epochs, the last ones, and as many before, whose avg_loss decides how a training ended
 
 
 TRAINS, LOST, ENDED = range(3)
@@ -45,7 +44,7 @@ class Work(NamedTuple):
     hidden: Floats
     slope: Floats
     table: Floats
-    history: Floats  # (kept, lanes) each epoch's total of squared errors, the last epochs only
+    totals: Floats  # (lanes,) the epoch's total of squared errors
     order: Integers
     generators: NDArray[np.uint64]  # (lanes,)
     running: NDArray[np.int8]  # (lanes,) TRAINS, LOST or ENDED
@@ -58,10 +57,13 @@ class Ends(NamedTuple):
     avg_loss: Floats
     train_mse: Floats
     test_mse: Floats
-    ends: Floats  # columns late_min, late_max, tenth_avg_loss, last_avg_loss
-    events: Integers  # columns collapse_epoch, diverged_epoch, late_rises
+    ends: Floats  # columns late_rises, late_rise, late_min, late_max, late_mean, earlier_mean, last_avg_loss
+    events: Integers  # columns collapse_epoch, diverged_epoch
 
 
-ERROR, TOTAL, ACTIVE, COLLAPSE, HIDDEN_RATE, OUTPUT_RATE, HIDDEN_STEP, OUTPUT_STEP, LOW, HIGH, RISES, LATEST = range(12)
+(
+    ERROR, TOTAL, ACTIVE, COLLAPSE, HIDDEN_RATE, OUTPUT_RATE, HIDDEN_STEP, OUTPUT_STEP,
+    RISES, RISE, LOW, HIGH, SUM, EARLIER, LATEST,
+) = range(15)  # fmt: skip
 """Rows of `state`: the error on the present row; the epoch's sums so far of the squared errors and of the slopes; the
-collapse epoch or 0; the learning rates of w1 and b1, and of w2 and b2; what `describe_end` finds."""
+collapse epoch or 0; the learning rates of w1 and b1, and of w2 and b2; what `note_window` finds."""
