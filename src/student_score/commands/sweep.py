@@ -6,7 +6,7 @@ from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from student_score.commands.terminal import detail, print_table, progress
+from student_score.commands.terminal import detail, progress
 from student_score.config.schema import Config
 from student_score.errors import SweepError, TrackingError
 
@@ -158,21 +158,17 @@ def going_on(done: int, total: int) -> str:
 
 
 def report_sweep(opened: "Sweep", runs: Sequence["RecordedRun"]) -> None:
-    """Print a row for each run of a sweep or what they say together, and where they are recorded."""
-    from student_score.sweeps import summary
+    """Print a line for each configuration of a sweep, where its runs are recorded, and what it found."""
+    from student_score.commands.tables import print_table
+    from student_score.sweeps.listing import listing
     from student_score.sweeps.table import results
+    from student_score.sweeps.words import counts, described_counts
 
     if not runs:
         return
     table = results(runs, opened.plan.swept)
-    listing = summary.listing(table, opened.plan.swept)
-    print_table(listing.title, listing.headings, listing.rows)
-    if listing.remark:
-        print(listing.remark)
-    best = summary.best(table)
-    if best is not None and len(runs) > 1:
-        print(f"Best: {best['name']} ({best['outcome']}, train_mse {best['train_mse']:.4g}), run {best['run_id']}")
-    counts = summary.described_counts(summary.counts(table))
-    print(f"{counts}. Recorded under run {opened.parent_run_id} in {opened.store.uri}")
+    print_table(listing(table, opened.plan.swept))
+    print(f"{described_counts(counts(table))}. Recorded under run {opened.parent_run_id} in {opened.store.uri}")
     chart, table_page = opened.store.sweep_links(opened.parent_run_id)
-    print(f"Served by student-score-ui, the curves: {chart}\nand the table: {table_page}", flush=True)
+    print(f"Served by student-score-ui, the curves: {chart}\nand the table: {table_page}")
+    print("\n" + "\n".join(opened.conclusion(table)), flush=True)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from student_score.plots import Curve
-from student_score.sweeps.summary import SEED_KEYS
+from student_score.sweeps.ranking import SEED_KEYS
 from student_score.training.trajectory import log_spaced_epochs
 
 if TYPE_CHECKING:

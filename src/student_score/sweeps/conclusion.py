@@ -1,12 +1,171 @@
-"""What a sweep found, in at most five sentences."""
+"""What a sweep found, in at most five sentences: what is best, against what, where training fails, what to try next."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from math import isnan
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from student_score.arrays import Floats
+from student_score.data.baseline import BASELINES
+from student_score.model.outcome import Outcome
+from student_score.sweeps.failing import FAILED, failing
+from student_score.sweeps.ranking import EXACT, Candidate, best, candidates, difference
+from student_score.sweeps.words import (
+    EXACT_WORDS,
+    counted,
+    counts,
+    described_counts,
+    labelled,
+    number,
+    r_squared,
+    value_text,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
+RATE, EPOCHS = "training.learning_rate", "training.epochs"
 
-def conclude(table: "pd.DataFrame", swept: Sequence[str]) -> list[str]:
-    """Return what a sweep found: what is best, against what, where training fails, what to try next."""
+LEARNED = 0.01
+"""Share of the variance that the best configuration must explain, or nothing was learned."""
+
+
+def conclude(table: "pd.DataFrame", swept: Sequence[str], settings: Mapping[str, Any]) -> list[str]:
+    """Return what a sweep found.
+
+    Args:
+        table: a row for each run.
+        swept: the swept keys, which are columns of the table.
+        settings: the configuration of one of the runs, by key; what was not swept holds for all.
+    """
+    found = candidates(table, swept)
+    if not found:
+        return []
+    first = best(found)
+    if first is None:
+        return [*failing(table, swept), *advice(None, found, settings)]
+    return [
+        which(first, found),
+        *against(first, found, swept),
+        *failing(table, swept),
+        *advice(first, found, settings),
+    ]
+
+
+def which(first: Candidate, found: Sequence[Candidate]) -> str:
+    """Return the sentence on the best configuration."""
+    mean, low, high = first.interval
+    known, repeated = int(np.isfinite(first.losses).sum()), len(first.runs)
+    spread = "" if isnan(low) or first.is_exact else f", 95 % interval {number(low)} to {number(high)}"
+    of = f"{known} of {repeated}" if known < repeated else f"{known}"
+    mean_of = f" (mean of {of} runs{spread})" if repeated > 1 else ""
+    error = f"{first.loss} {EXACT_WORDS if first.is_exact else number(mean)}{mean_of}"
+    share = "" if isnan(first.explained) else f", R² {r_squared(first.explained)}"
+    ended = f"{described_counts(counts(first.runs))}" if repeated > 1 else str(first.runs["outcome"].iloc[0])
+    rows = "" if first.loss == "test_mse" else "; there are no test rows, so this is the error on the training rows"
+    return f"{lead(first, found)}{error}{share}, {ended}{rows}."
+
+
+def lead(first: Candidate, found: Sequence[Candidate]) -> str:
+    """Return how the sentence on the best configuration begins."""
+    if first.explained < LEARNED:
+        of = f", of {labelled(first.configuration)}," if first.configuration else ""
+        return f"Nothing was learned; the least error{of} is "
+    if not first.configuration:
+        return "The only configuration: "
+    return f"Best of {counted(len(found), 'configuration')}: {labelled(first.configuration)}, "
+
+
+def against(first: Candidate, found: Sequence[Candidate], swept: Sequence[str]) -> list[str]:
+    """Return the sentence on the best configuration beside the mean score and linear regression, paired run by run."""
+    line, mean = first.baseline("linear"), first.baseline("mean")
+    if not (np.isfinite(line).any() and np.isfinite(mean).any()):
+        return []
+    mean_sides = side("the mean score", first.losses, mean, swept)
+    if np.all(line <= EXACT * mean):
+        same = ", as the network does" if first.is_exact else ", which no network can beat"
+        return [f"It {mean_sides}; {BASELINES['linear'][0]} fits these rows exactly{same}."]
+    also = "and" if mean_sides.startswith("beats") == (np.nanmean(first.losses - line) < 0) else "but"
+    return [f"It {mean_sides}, {also} {side(BASELINES['linear'][0], first.losses, line, swept)}{few(found)}."]
+
+
+def side(name: str, ours: Floats, theirs: Floats, swept: Sequence[str]) -> str:
+    """Return on which side of a baseline errors (n,) lie, by how much and with what confidence."""
+    gap, low, high = difference(ours, theirs)
+    known = f"{name} ({number(float(np.nanmean(theirs)))})"
+    if isnan(low):
+        return f"beats {known} by {number(-gap)}" if gap < 0 else f"does not beat {known}: it is {number(gap)} worse"
+    if low <= 0 <= high:
+        return f"cannot be told from {known}: the difference is {number(gap)} ({interval(low, high, swept)})"
+    if gap < 0:
+        sure = number(-high) == number(-low)
+        return f"beats {known} by {number(-gap)}{'' if sure else f' ({interval(-high, -low, swept)})'}"
+    return f"does not beat {known}: it is {number(gap)} worse ({interval(low, high, swept)})"
+
+
+def interval(low: float, high: float, swept: Sequence[str]) -> str:
+    """Return the ends of an interval in words."""
+    return f"95 % interval {number(low)} to {number(high)} over {repetitions(swept)}"
+
+
+def few(found: Sequence[Candidate]) -> str:
+    """Return how many of all runs beat linear regression."""
+    beating = sum(int((candidate.losses < candidate.baseline("linear")).sum()) for candidate in found)
+    total = sum(len(candidate.runs) for candidate in found)
+    if total == 1:
+        return ""
+    return f"; none of {total:,} runs beats it" if not beating else f"; {beating:,} of {total:,} runs beat it"
+
+
+def repetitions(swept: Sequence[str]) -> str:
+    """Return what the repetitions of a configuration differ in."""
+    names = {"network.seed": "seeds", "training.seed": "seeds", "dataset.split_seed": "splits"}
+    return " and ".join(dict.fromkeys(names[key] for key in swept if key in names)) or "runs"
+
+
+def advice(first: Candidate | None, found: Sequence[Candidate], settings: Mapping[str, Any]) -> list[str]:
+    """Return a sentence on what to try next, as far as that is certain."""
+    tried = sorted({candidate.configuration[RATE] for candidate in found if RATE in candidate.configuration})
+    lowest = tried[0] if tried else settings[RATE]
+    ideas = []
+    if first is None or (first.explained < LEARNED and failed_everywhere(found)):
+        ideas.append(f"rates below {value_text(lowest)}")
+        if settings["dataset.scale"] == "none":
+            ideas.append("dataset.scale=features_and_target")
+    elif not first.is_exact:
+        ideas += beyond(first, found, tried)
+        epochs = first.configuration.get(EPOCHS, settings[EPOCHS])
+        if 2 * int((first.runs["outcome"] == Outcome.slow.name).sum()) > len(first.runs):
+            ideas.append(f"more than {epochs:,} epochs: its loss had not come to rest")
+    if first is not None and len(first.runs) == 1 and is_random(settings):
+        ideas.append("several seeds, such as network.seed='range(0,5)': one run cannot tell luck from merit")
+    return [f"Try {', and '.join(ideas)}."] if ideas else []
+
+
+def beyond(first: Candidate, found: Sequence[Candidate], tried: Sequence[float]) -> list[str]:
+    """Return in which direction the best rate lies at the end of those tried, where none failed."""
+    if len(tried) < 2:
+        return []
+    rate = first.configuration[RATE]
+    same = [other for other in found if other.configuration[RATE] == rate]
+    if any(other.runs["outcome"].isin(FAILED).any() for other in same):
+        return []
+    if rate == tried[-1]:
+        return [f"larger rates: {value_text(rate)}, the best, is the largest tried"]
+    if rate == tried[0]:
+        return [f"smaller rates: {value_text(rate)}, the best, is the smallest tried"]
     return []
+
+
+def failed_everywhere(found: Sequence[Candidate]) -> bool:
+    """Say whether every run failed."""
+    return all(bool(candidate.runs["outcome"].isin(FAILED).all()) for candidate in found)
+
+
+def is_random(settings: Mapping[str, Any]) -> bool:
+    """Say whether a seed changes a run: the start or the order of the rows is random."""
+    return settings["network.initialisation"] != "article" or settings["training.sampling"] in (
+        "shuffled",
+        "with_replacement",
+    )

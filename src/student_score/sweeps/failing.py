@@ -1,0 +1,115 @@
+"""Where training fails in a sweep: from which value of the first swept number on, and whether there is one boundary."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from student_score.model.outcome import Outcome
+from student_score.sweeps.ranking import SEED_KEYS
+from student_score.sweeps.words import counted, described_counts, labelled, short_names, value_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FAILED = (Outcome.collapsed.name, Outcome.diverged.name)
+"""Outcomes of trainings that have lost what they had to learn with."""
+
+DIFFERENT = 3
+"""Groups at most that are told one by one, or only how they spread is said."""
+
+
+class Step(NamedTuple):
+    """What became of the runs at one value."""
+
+    value: Any
+    failed: int
+    runs: int
+
+
+def failing(table: "pd.DataFrame", swept: Sequence[str]) -> list[str]:
+    """Return a sentence on where training fails: along the first swept number, by the other swept keys."""
+    if table.empty:
+        return []
+    failed = table["outcome"].isin(FAILED)
+    if not failed.any():
+        return [f"None of {counted(len(table), 'run')} collapsed or diverged."]
+    ended = described_counts({name: int((table["outcome"] == name).sum()) for name in FAILED})
+    if failed.all():
+        return [f"Every run failed: {ended}."]
+    key = along(table, swept)
+    if key is None:
+        return [f"{counted(int(failed.sum()), 'run')} of {len(table):,} failed: {ended}{where(table, swept)}."]
+    others = [name for name in swept if name not in SEED_KEYS and name != key]
+    groups = list(table.groupby(others, sort=False, dropna=False)) if others else [((), table)]
+    said: dict[str, list[str]] = {}
+    for values, rows in groups:
+        label = labelled(dict(zip(others, values, strict=True)))
+        said.setdefault(boundary(steps(rows, key), short_names([key])[0]), []).append(label)
+    if len(said) > DIFFERENT:
+        return [f"{spread(groups, key, ended)}."]
+    parts = [f"{phrase} ({'; '.join(labels)})" if any(labels) else phrase for phrase, labels in said.items()]
+    return [f"Training {', and '.join(parts)}; in all {ended} of {counted(len(table), 'run')}."]
+
+
+def along(table: "pd.DataFrame", swept: Sequence[str]) -> str | None:
+    """Return the key along which a boundary is looked for: the learning rate, else the first swept number."""
+    numbers = [key for key in swept if key not in SEED_KEYS and table[key].dtype.kind in "iuf"]
+    numbers = [key for key in numbers if table[key].min() < table[key].max()]
+    return min(numbers, key=lambda key: not key.endswith("learning_rate"), default=None)
+
+
+def steps(rows: "pd.DataFrame", key: str) -> list[Step]:
+    """Return how many runs failed at each value, in rising order."""
+    return [
+        Step(value, int(runs["outcome"].isin(FAILED).sum()), len(runs)) for value, runs in rows.groupby(key, sort=True)
+    ]
+
+
+def boundary(found: Sequence[Step], name: str) -> str:
+    """Return where a series of steps fails, as what follows "Training": fails from learning_rate=0.01 on ..."""
+    hit = [place for place, step in enumerate(found) if step.failed]
+    whole = [step.failed == step.runs for step in found]
+    if not hit:
+        return f"never fails up to {name}={value_text(found[-1].value)}"
+    if all(whole):
+        return f"fails at every {name}"
+    first = hit[0]
+    at = f"{name}={value_text(found[first].value)}"
+    share = f"{found[first].failed} of {counted(found[first].runs, 'run')} there"
+    sure = next((place for place in range(len(found)) if all(whole[place:])), len(found))
+    if first == sure:
+        return f"fails from {at} on, not at {value_text(found[first - 1].value)}"
+    if hit == list(range(len(hit))) and all(whole[: len(hit)]):
+        return f"fails up to {name}={value_text(found[hit[-1]].value)}, not from {value_text(found[len(hit)].value)} on"
+    shares = [step.failed / step.runs for step in found[first:]]
+    end = f", at every one from {value_text(found[sure].value)} on" if sure < len(found) else ""
+    if all(low <= high for low, high in pairwise(shares)):
+        rising = ", more often with every step up" if len(shares) > 1 else ""
+        return f"fails first at {at} ({share}){rising}{end}"
+    failed, total = (sum(numbers) for numbers in list(zip(*found[first:sure], strict=True))[1:])
+    middle = f"{failed} of {counted(total, 'run')} {'between' if end else 'from there on'} fail"
+    return f"fails first at {at}{end}; there is no single boundary: {middle}"
+
+
+def spread(groups: Sequence[tuple[Any, "pd.DataFrame"]], key: str, ended: str) -> str:
+    """Return how far the first failures of many groups lie apart."""
+    series = [[step.value for step in steps(rows, key) if step.failed] for _, rows in groups]
+    firsts = sorted(values[0] for values in series if values)
+    never = series.count([])
+    free = f", {never} of {counted(len(series), 'group')} never" if never else ""
+    ends = " to ".join(dict.fromkeys(value_text(first) for first in (firsts[0], firsts[-1])))
+    return f"Training fails first at {short_names([key])[0]}={ends}, by what else was swept{free}; in all {ended}"
+
+
+def where(table: "pd.DataFrame", swept: Sequence[str]) -> str:
+    """Return which values of the first swept key that is no seed the failures have, if they are few."""
+    keys = [key for key in swept if key not in SEED_KEYS]
+    if not keys:
+        return ""
+    ends = [(value, rows["outcome"].isin(FAILED)) for value, rows in table.groupby(keys[0], sort=False, dropna=False)]
+    hit = [
+        f"{int(failed.sum())} of {len(failed)} with {labelled({keys[0]: value})}"
+        for value, failed in ends
+        if failed.any()
+    ]
+    return f", {', '.join(hit)}" if len(hit) <= DIFFERENT else ""

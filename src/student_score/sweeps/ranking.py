@@ -1,0 +1,158 @@
+"""Which configuration of a sweep is best: repetitions averaged, by the error that decides, against the baselines.
+
+A sweep's table has a row for each run: the swept keys, `outcome`, losses and baselines' errors in score points squared,
+`name`, `run_id`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import inf, isfinite, nan, sqrt
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from student_score.arrays import Floats
+from student_score.model.outcome import Outcome
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SEED_KEYS = ("network.seed", "training.seed", "dataset.split_seed")
+"""Runs that differ in nothing else are repetitions of one configuration."""
+
+CONFIDENCE = 0.95
+"""Of the intervals in columns called ci95."""
+
+EXACT = 1e-24
+"""Share of the mean score's error below which an error is rounding: predictions right to twelve digits, squared."""
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A configuration of a sweep with its repetitions.
+
+    Attributes:
+        configuration: the swept keys that are no seeds, and their values.
+        runs: the rows of the table that have them.
+        loss: the error that decides, test_mse or train_mse.
+    """
+
+    configuration: dict[str, Any]
+    runs: "pd.DataFrame"
+    loss: str
+
+    @cached_property
+    def losses(self) -> Floats:
+        """The error (n,) of each run, NaN where it has none."""
+        return final_losses(self.runs, self.loss)
+
+    @cached_property
+    def interval(self) -> tuple[float, float, float]:
+        """The mean error over the runs that have one, and the ends of its 95 % interval."""
+        return t_interval(self.losses[np.isfinite(self.losses)])
+
+    @property
+    def rank(self) -> tuple[float, float]:
+        """What is smaller for the better: first the share of runs without an error, then the mean error."""
+        missing = float(np.mean(~np.isfinite(self.losses)))
+        return missing, self.interval[0] if missing < 1 else inf
+
+    def baseline(self, name: str) -> Floats:
+        """Return a baseline's error (n,) on the rows of each run; NaN where it is not recorded."""
+        column = f"baseline/{name}/{self.loss}"
+        known = column in self.runs
+        return self.runs[column].to_numpy(dtype=np.float64) if known else np.full(len(self.runs), nan)
+
+    @cached_property
+    def explained(self) -> float:
+        """The mean over the runs of R², 1 - error / the mean score's error; NaN where neither is known."""
+        return explained(self.losses, self.baseline("mean"))
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether every run's error is no more than rounding."""
+        return bool(np.all(self.losses <= EXACT * self.baseline("mean")))
+
+    @property
+    def run_id(self) -> str | None:
+        """The run whose error is nearest to the mean, which stands for the others; None without any error."""
+        if not np.isfinite(self.losses).any():
+            return None
+        return str(self.runs["run_id"].iloc[int(np.nanargmin(np.abs(self.losses - self.interval[0])))])
+
+
+def decisive_loss(table: "pd.DataFrame") -> str:
+    """Return which error decides: test_mse where any run has test rows, else train_mse."""
+    return "test_mse" if np.isfinite(final_losses(table, "test_mse")).any() else "train_mse"
+
+
+def candidates(table: "pd.DataFrame", swept: Sequence[str]) -> list[Candidate]:
+    """Return the configurations of a sweep in the order they appear."""
+    keys, loss = [key for key in swept if key not in SEED_KEYS], decisive_loss(table)
+    if table.empty:
+        return []
+    groups = table.groupby(keys, sort=False, dropna=False) if keys else [((), table)]
+    return [Candidate(dict(zip(keys, values, strict=True)), runs, loss) for values, runs in groups]
+
+
+def best(found: Sequence[Candidate]) -> Candidate | None:
+    """Return the best configuration, the first of several; None if no run has an error.
+
+    The mean over the seeds decides, among the configurations of which every run has an error, where there are any.
+    """
+    first = min(found, key=lambda candidate: candidate.rank, default=None)
+    return first if first is not None and first.rank[0] < 1 else None
+
+
+def final_losses(table: "pd.DataFrame", name: str) -> Floats:
+    """Return a loss (n,) of every run, NaN where there is none.
+
+    A diverged run has none: what is recorded of it is its last finite loss, which says nothing but when it was taken.
+    """
+    if name not in table:
+        return np.full(len(table), nan)
+    losses = table[name].to_numpy(dtype=np.float64)
+    diverged = (table["outcome"] == Outcome.diverged.name).to_numpy()
+    return np.where(np.isfinite(losses) & ~diverged, losses, nan)
+
+
+def explained(losses: Floats, mean_errors: Floats) -> float:
+    """Return the mean R² of errors (n,), given the mean score's error (n,) on the same rows; NaN without both."""
+    known = np.isfinite(losses) & np.isfinite(mean_errors) & (mean_errors > 0)
+    if not known.any():
+        return nan
+    with np.errstate(over="ignore"):  # A run that blew up without diverging explains less than any double can say.
+        return float(1 - np.mean(losses[known] / mean_errors[known]))
+
+
+def t_interval(values: Floats) -> tuple[float, float, float]:
+    """Return the mean of finite values (n,) and the ends of its 95 % Student t interval; NaN where undefined.
+
+    The interval, mean ± t s / sqrt(n) with n - 1 degrees of freedom, covers the expected value in 95 % of cases if the
+    values are independent and normal. Losses are skewed, so that with few seeds it covers it less often, and its lower
+    end may be negative.
+    """
+    from scipy.special import stdtrit
+
+    if not len(values):
+        return nan, nan, nan
+    unit = float(np.abs(values).max()) or 1.0  # Squares of what a run blew up to without diverging could overflow.
+    scaled = values / unit
+    mean = float(scaled.mean())
+    if len(values) < 2:
+        return mean * unit, nan, nan
+    quantile = float(stdtrit(len(values) - 1, (1 + CONFIDENCE) / 2))
+    half = quantile * float(scaled.std(ddof=1)) / sqrt(len(values))
+    return mean * unit, (mean - half) * unit, (mean + half) * unit
+
+
+def difference(ours: Floats, theirs: Floats) -> tuple[float, float, float]:
+    """Return the mean of paired differences (n,) and its 95 % interval, over the pairs that have both."""
+    both = np.isfinite(ours) & np.isfinite(theirs)
+    return t_interval(ours[both] - theirs[both])
+
+
+def is_finite(value: object) -> bool:
+    """Say whether a cell of the table holds a finite number."""
+    return isinstance(value, int | float) and isfinite(value)
