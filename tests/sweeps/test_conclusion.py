@@ -139,6 +139,18 @@ def test_a_share_that_rises_with_the_rate_is_a_boundary_with_a_width():
     )
 
 
+def test_a_share_that_falls_is_no_boundary_either():
+    """Small networks are born dead more often: 2 of 2 with one unit, 1 of 2 with two, none with four."""
+    runs = table({SIZE: [1, 2, 4], SEED: [0, 1]}, "collapsed collapsed slow collapsed slow slow")
+    assert "Training fails less often with every step up, 2 of 2 runs at hidden_size=1, 0 at 4; in all 3" in said(runs)
+
+
+def test_repetitions_that_are_all_the_same_are_said_to_be():
+    """A fixed order of the rows has no seed: five runs are one."""
+    text = said(table({RATE: [0.1], "training.seed": range(5)}, errors=2.0))
+    assert "test_mse 2 (mean of 5 runs, all the same), R² 0.980" in text
+
+
 def test_a_last_rate_that_fails_in_part_is_said_to():
     """1 of 2 seeds fails at the largest rate: no more is known."""
     runs = table({RATE: [0.1, 0.2], SEED: [0, 1]}, "slow slow collapsed slow")
@@ -152,6 +164,13 @@ def test_boundaries_are_told_apart_by_what_else_was_swept():
         "Training fails from learning_rate=0.2 on, not at 0.1 (activation=relu), and never fails up to "
         "learning_rate=0.2 (activation=tanh); in all 1 collapsed of 4 runs." in said(runs)
     )
+
+
+def test_groups_that_fail_alike_are_named_together():
+    """Two of three activations share a boundary."""
+    activations = {ACTIVATION: ["relu", "tanh", "sigmoid"], RATE: [0.1, 0.2]}
+    text = said(table(activations, "slow collapsed collapsed collapsed slow collapsed"))
+    assert "on, not at 0.1 (activation=relu, sigmoid), and fails at every learning_rate (activation=tanh); in" in text
 
 
 def test_many_different_boundaries_are_told_by_their_range():

@@ -57,7 +57,9 @@ def which(first: Candidate, found: Sequence[Candidate]) -> str:
     """Return the sentence on the best configuration."""
     mean, low, high = first.interval
     known, repeated = int(np.isfinite(first.losses).sum()), len(first.runs)
-    spread = "" if isnan(low) or first.is_exact else f", 95 % interval {number(low)} to {number(high)}"
+    spread = f", 95 % interval {number(low)} to {number(high)}" if number(low) != number(high) else ", all the same"
+    if isnan(low) or first.is_exact:
+        spread = ""
     of = f"{known} of {repeated}" if known < repeated else f"{known}"
     mean_of = f" (mean of {of} runs{spread})" if repeated > 1 else ""
     error = f"{first.loss} {EXACT_WORDS if first.is_exact else number(mean)}{mean_of}"

@@ -41,14 +41,24 @@ def failing(table: "pd.DataFrame", swept: Sequence[str]) -> list[str]:
         return [f"{counted(int(failed.sum()), 'run')} of {len(table):,} failed: {ended}{where(table, swept)}."]
     others = [name for name in swept if name not in SEED_KEYS and name != key]
     groups = list(table.groupby(others, sort=False, dropna=False)) if others else [((), table)]
-    said: dict[str, list[str]] = {}
+    said: dict[str, list[tuple[Any, ...]]] = {}
     for values, rows in groups:
-        label = labelled(dict(zip(others, values, strict=True)))
-        said.setdefault(boundary(steps(rows, key), short_names([key])[0]), []).append(label)
+        said.setdefault(boundary(steps(rows, key), short_names([key])[0]), []).append(values)
     if len(said) > DIFFERENT:
         return [f"{spread(groups, key, ended)}."]
-    parts = [f"{phrase} ({'; '.join(labels)})" if any(labels) else phrase for phrase, labels in said.items()]
-    return [f"Training {', and '.join(parts)}; in all {ended} of {counted(len(table), 'run')}."]
+    if len(said) == 1:
+        phrases = list(said)
+    else:
+        phrases = [f"{phrase} ({listed(others, values)})" for phrase, values in said.items()]
+    return [f"Training {', and '.join(phrases)}; in all {ended} of {counted(len(table), 'run')}."]
+
+
+def listed(keys: Sequence[str], values: Sequence[tuple[Any, ...]]) -> str:
+    """Return the values of keys in words: activation=relu, tanh, or a pair of values after the other."""
+    first = labelled(dict(zip(keys, values[0], strict=True)))
+    if len(keys) == 1:
+        return ", ".join([first, *(value_text(value) for (value,) in values[1:])])
+    return "; ".join([first, *(labelled(dict(zip(keys, each, strict=True))) for each in values[1:])])
 
 
 def along(table: "pd.DataFrame", swept: Sequence[str]) -> str | None:
@@ -73,19 +83,27 @@ def boundary(found: Sequence[Step], name: str) -> str:
         return f"never fails up to {name}={value_text(found[-1].value)}"
     if all(whole):
         return f"fails at every {name}"
-    first = hit[0]
-    at = f"{name}={value_text(found[first].value)}"
-    share = f"{found[first].failed} of {counted(found[first].runs, 'run')} there"
-    sure = next((place for place in range(len(found)) if all(whole[place:])), len(found))
-    if first == sure:
-        return f"fails from {at} on, not at {value_text(found[first - 1].value)}"
-    if hit == list(range(len(hit))) and all(whole[: len(hit)]):
-        return f"fails up to {name}={value_text(found[hit[-1]].value)}, not from {value_text(found[len(hit)].value)} on"
-    shares = [step.failed / step.runs for step in found[first:]]
+    first, last = hit[0], hit[-1]
+    if all(whole[first:]):
+        return f"fails from {name}={value_text(found[first].value)} on, not at {value_text(found[first - 1].value)}"
+    if all(whole[: last + 1]):
+        return f"fails up to {name}={value_text(found[last].value)}, not from {value_text(found[last + 1].value)} on"
+    return blurred(found, first, name)
+
+
+def blurred(found: Sequence[Step], first: int, name: str) -> str:
+    """Return where a series of steps fails that has no clean boundary, and first fails at the place `first`."""
+    at, shares = f"{name}={value_text(found[first].value)}", [step.failed / step.runs for step in found]
+    share = f"{found[first].failed} of {counted(found[first].runs, 'run')}"
+    if shares[0] > shares[-1] and all(low >= high for low, high in pairwise(shares)):
+        return (
+            f"fails less often with every step up, {share} at {at}, {found[-1].failed} at {value_text(found[-1].value)}"
+        )
+    sure = next((place for place in range(first, len(found)) if min(shares[place:]) == 1), len(found))
     end = f", at every one from {value_text(found[sure].value)} on" if sure < len(found) else ""
-    if all(low <= high for low, high in pairwise(shares)):
-        rising = ", more often with every step up" if len(shares) > 1 else ""
-        return f"fails first at {at} ({share}){rising}{end}"
+    if all(low <= high for low, high in pairwise(shares[first:])):
+        rising = ", more often with every step up" if first < len(found) - 1 else ""
+        return f"fails first at {at} ({share} there){rising}{end}"
     failed, total = (sum(numbers) for numbers in list(zip(*found[first:sure], strict=True))[1:])
     middle = f"{failed} of {counted(total, 'run')} {'between' if end else 'from there on'} fail"
     return f"fails first at {at}{end}; there is no single boundary: {middle}"
