@@ -65,9 +65,12 @@ class StudentScoreSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> None:
         """Run all jobs."""
-        from student_score.commands.sweep import sweep_arguments
+        from student_score.commands.terminal import announce
 
         written = [f"{key}={value}" for key, value in self.params.items()] + arguments
+        announce(f"Checking the jobs of {' '.join(written) or 'the sweep'}")
+        from student_score.commands.sweep import sweep_arguments
+
         together = isinstance(self.launcher, StudentScoreLauncher)
         sweep_arguments(written, self.loader, self.base, launch=None if together else self.launch)
 

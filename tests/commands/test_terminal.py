@@ -1,5 +1,8 @@
 """The commands' last word: what failed is said in a sentence, with the exit code for its kind."""
 
+import threading
+import time
+
 import pytest
 
 from student_score.commands import sweep, terminal
@@ -48,11 +51,25 @@ def test_a_sweep_whose_jobs_fail_says_which(store_uri, monkeypatch, request, cap
     jobs = [(Choice(text=f"{key}={epochs}", key=key, value=epochs, plain=True),) for epochs in (6, 7)]
     with pytest.raises(SweepError, match=r"^1 of 2 jobs failed: training\.epochs=7: no luck$"):
         sweep.run_sweep(jobs, lambda job: filled(base, {key: job[0].value}), lambda: base, None)
-    assert "1 runs" in capsys.readouterr().out
+    assert "None of 1 run collapsed or diverged" in capsys.readouterr().out
     store = Store(store_uri, "tests")
     [parent] = store.search("tags.kind = 'sweep'")
     assert parent.status == "FAILED"
     assert sorted(child.status for child in store.children(parent.run_id)) == ["FAILED", "FINISHED"]
+
+
+def test_what_takes_longer_than_a_moment_is_said(monkeypatch, capsys):
+    """Where there is no terminal a line on stderr says what is under way, once, and not if it is done at once."""
+    monkeypatch.setattr(terminal, "SECONDS_OF_SILENCE", 0.01)
+    with terminal.waiting("Training") as say:
+        time.sleep(0.2)
+        say("Compiling")
+    assert capsys.readouterr().err == "Training\nCompiling\n"
+    monkeypatch.setattr(terminal, "SECONDS_OF_SILENCE", 60)
+    with terminal.waiting("Training"):
+        pass
+    assert capsys.readouterr() == ("", "")
+    assert not [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
 
 
 @pytest.mark.parametrize("name", ["student-score", "student-score-ui", "student-score-rerun", "student-score-study"])

@@ -165,8 +165,25 @@ def test_the_identity_is_that_of_the_numbers(other_csv):
     + [f"+experiment={path.stem}" for path in sorted((REPOSITORY / "conf/experiment").glob("*.yaml"))],
 )
 def test_every_option_composes(choice):
-    """Every file under conf/ gives a configuration within its ranges."""
-    assert isinstance(composed(choice.removeprefix("+")), Config)
+    """Every file under conf/ gives a configuration within its ranges; that of any CSV file needs the file."""
+    file = ["dataset.path=data/student_scores.csv"] if choice == "dataset=csv" else []
+    assert isinstance(composed(choice.removeprefix("+"), *file), Config)
+
+
+def test_a_csv_file_has_to_be_named():
+    """dataset=csv alone is refused with the keys to write, and would otherwise train on the article's rows."""
+    with pytest.raises(InputError, match=r"^dataset\.path is empty: .* dataset=csv dataset\.path=FILE .*=COLUMN$"):
+        composed("dataset=csv")
+    with pytest.raises(InputError, match=r"^dataset\.path is empty"):
+        composed("dataset.path=''")
+
+
+def test_columns_left_at_the_articles_names_are_missing(tmp_path):
+    """A file without the article's columns is refused with the names of those that it has."""
+    path = tmp_path / "grades.csv"
+    path.write_text("reading,grade\n1,2\n")
+    with pytest.raises(InputError, match=r"no column 'hours_studied', .*; its columns are 'reading', 'grade'"):
+        prepare(composed("dataset=csv", f"dataset.path={path}"))
 
 
 @pytest.mark.parametrize(
@@ -228,8 +245,8 @@ def test_defaults_are_the_article():
     [
         (
             [],
-            "93a7d8d80d0bffd6d87cc611fab81c657f86c13c96ec1dcc07c4de3cd0087d14",
-            "7e2af0ff4bbb23a78113fdd27b3731fa7e77f76d98e71b41c590df634f64f003",
+            "8d6182e73172977c8ecdcadac6d21734daac53e5773bc89dd88b1f50c73a3366",
+            "edc33c105330e4e5c8fd6435370ac855158c0a578d497842511e92694303b744",
         ),
         (
             [
@@ -239,8 +256,8 @@ def test_defaults_are_the_article():
                 "training.learning_rate=0.002",
                 "dataset.scale=features",
             ],
-            "6c379635a4ac307b5990b5af9538a9976f65a2391f2e7bcaf48aec15dea84f37",
-            "b484ee24b4275f4829597747ae9324e661f83dae9dea23463d511ef220720e08",
+            "2862f38449e6b3567260318cf27431028bd0e386701d0bb242b9339c544d23be",
+            "658aaef1901c526cb4abf8b92ef9a7344c0bf3f2a582859d6414381c32796ec0",
         ),
     ],
 )

@@ -6,14 +6,26 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser import overrides_parser
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import HydraException
+from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from student_score.config import jobs
-from student_score.config.compose import register, to_config
-from student_score.config.jobs import Composer, causes, completed, expand, failed, parsed, texts
+from student_score.config.compose import composition_problem, register, to_config
+from student_score.config.jobs import (
+    Composer,
+    causes,
+    completed,
+    expand,
+    failed,
+    logspace,
+    parsed,
+    register_functions,
+    texts,
+)
 from student_score.config.schema import Config
 from student_score.errors import InputError
 from student_score.paths import REPOSITORY
@@ -23,6 +35,7 @@ from student_score.paths import REPOSITORY
 def hydra_():
     """Return Hydra's loader and the composed configuration of a command without overrides."""
     register()
+    register_functions()
     with initialize_config_dir(str(REPOSITORY / "conf"), version_base="1.3"):
         base = compose("config", return_hydra_config=True)
         yield GlobalHydra.instance().config_loader(), base
@@ -41,6 +54,9 @@ SWEEPS = [
     ["experiment=rates,article", "training.epochs=5,6"],
     ["training.learning_rate=0.1,0.2", "training.learning_rate=0.3,0.4"],
     ["training.epochs=sort(3,1,2)"],
+    ["training.learning_rate=logspace(1e-5,1,41)", "training.epochs=int(logspace(10,1000,3))"],
+    ["dataset=csv", "dataset.path=a.csv,b.csv", "training.seed=1,2"],
+    ["dataset.features=[hours_slept]", "dataset.new_inputs=[]", "training.seed=1,2"],
     ["training.learning_rate=float(range(1,3))"],
     ["++training.epochs=1,2", "print_every=10"],
     ["training={learning_rate:0.1,epochs:3}", "training.seed=1,2"],
@@ -125,6 +141,71 @@ def test_what_is_no_list_of_values_is_refused(hydra, argument, said):
     assert str(caught.value).startswith(f"{argument}: {said}")
 
 
+RATES = (
+    "1e-05,1.334e-05,1.778e-05,2.371e-05,3.162e-05,4.217e-05,5.623e-05,7.499e-05,"
+    "0.0001,0.0001334,0.0001778,0.0002371,0.0003162,0.0004217,0.0005623,0.0007499,"
+    "0.001,0.001334,0.001778,0.002371,0.003162,0.004217,0.005623,0.007499,"
+    "0.01,0.01334,0.01778,0.02371,0.03162,0.04217,0.05623,0.07499,"
+    "0.1,0.1334,0.1778,0.2371,0.3162,0.4217,0.5623,0.7499,1.0"
+)
+"""Under these rates sweeps stand in stores."""
+
+
+def test_the_rates_of_recorded_sweeps_are_a_logspace(hydra):
+    """logspace(1e-5,1,41), of the command line and of conf/experiment/rates.yaml, gives the list that stood there."""
+    loader, _ = hydra
+    written = OmegaConf.load(REPOSITORY / "conf/experiment/rates.yaml").hydra.sweeper.params["training.learning_rate"]
+    assert written == "logspace(1e-5,1,41)"
+    jobs = expand([f"training.learning_rate={written}"], loader)
+    assert texts([job[0] for job in jobs]) == [f"training.learning_rate={rate}" for rate in RATES.split(",")]
+    assert all(job[0].plain for job in jobs)
+
+
+@pytest.mark.parametrize(
+    ("ends", "values"),
+    [
+        ((1, 1000, 4), [1.0, 10.0, 100.0, 1000.0]),
+        ((1, 0.01, 3), [1.0, 0.1, 0.01]),
+        ((0.123456, 7.654321, 3), [0.123456, 0.9721, 7.654321]),
+        ((1, 1.001, 5), [1.0, 1.0002, 1.0005, 1.0007, 1.001]),
+        ((1.00004, 1.0002, 3), [1.00004, 1.0001, 1.0002]),
+        ((1e-308, 1e308, 3), [1e-308, 1.0, 1e308]),
+        ((1, 2, 2), [1.0, 2.0]),
+    ],
+)
+def test_a_logspace_has_its_ends_and_short_values_that_differ(ends, values):
+    """Values go from the first to the last, up or down, with four digits or as few more as keep them apart."""
+    assert logspace(*ends).list == values
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        ("logspace(1e-5,1,1)", "the count 1 must be a whole number within 2..100000"),
+        ("logspace(1e-5,1,2.0)", "the count 2.0 must be a whole number"),
+        ("logspace(1e-5,1,many)", "the count many must be a whole number"),
+        ("logspace(1e-5,1,1000000)", "the count 1000000 must be a whole number"),
+        ("logspace(0,1,3)", "0 must be a positive, finite number"),
+        ("logspace(-1,1,3)", "-1 must be a positive, finite number"),
+        ("logspace(1,inf,3)", "inf must be a positive, finite number"),
+        ("logspace(nan,1,3)", "nan must be a positive, finite number"),
+        ("logspace(a,1,3)", "a must be a positive, finite number"),
+        ("logspace(true,2,3)", "True must be a positive, finite number"),
+        ("logspace(1,1,3)", "there are no 3 different numbers between 1 and 1"),
+        ("logspace(1,2)", "missing a required argument: 'count'"),
+        ("logspac(1,2,3)", "Unknown function 'logspac'; the functions are bool, choice, float, glob, int, interval, l"),
+    ],
+)
+def test_what_is_no_logspace_is_named(hydra, call, said):
+    """The sentence names the key, the call and what is allowed."""
+    with pytest.raises(HydraException) as caught:
+        expand([f"training.learning_rate={call}"], hydra[0])
+    message = composition_problem(caught.value)
+    assert said in message
+    assert "training.learning_rate" in message
+    assert "\n" not in message
+
+
 def test_a_group_set_to_nothing_is_bad_input(hydra):
     """Hydra raises a bare ValueError for it, which would look like a fault of the program."""
     loader, base = hydra
@@ -146,11 +227,18 @@ def test_checks_hold_for_replaced_values():
 def test_the_private_names_of_hydra_are_there():
     """`JobReturn._return_value` holds what a job raised; the public name raises it and prints a line.
 
-    BasicSweeper, which the tests above compare with, is Hydra's default sweeper. If a new version of Hydra fails
-    here, jobs.py is the one module to mend.
+    `overrides_parser.create_functions` returns the functions of its grammar, which `OverridesParser.create` calls by
+    that name. BasicSweeper, which the tests above compare with, is Hydra's default sweeper. If a new version of Hydra
+    fails here, jobs.py is the one module to mend.
     """
     error = ValueError("no luck")
     assert causes([completed(1.5, ["a=1"]), failed(error, ["a=2"])]) == [None, error]
+    register_functions()
+    register_functions()
+    functions = overrides_parser.create_functions()
+    assert functions.functions["logspace"] is logspace
+    assert "range" in functions.definitions
+    assert OverridesParser.create().functions.functions["logspace"] is logspace
     done = JobReturn(status=JobStatus.COMPLETED)
     done.return_value = 2.5
     assert done._return_value == 2.5

@@ -86,7 +86,7 @@ def test_all_bad_jobs_are_named_together():
 
 def test_of_many_bad_jobs_the_first_are_named():
     """Twenty are named, the others counted."""
-    with pytest.raises(InputError, match=r"^49 of 50 jobs .* \| and 29 more$"):
+    with pytest.raises(InputError, match=r"^49 of 50 jobs .* \| and 29 more problems$"):
         plan(*(job(rate=1.0 - k) for k in range(50)))
 
 
@@ -394,7 +394,7 @@ def test_a_dry_run_says_what_is_left_and_touches_nothing(fresh_uri, tmp_path):
     """Before the first run no store is made; afterwards what is recorded is counted and not listed."""
     checked = plan(*RATES)
     lines = list(outlook(checked))
-    assert lines[0] == "sweep of learning_rate (3 runs): 0 recorded already, 3 to run, about 1 s"
+    assert lines[0].startswith("sweep of learning_rate (3 runs): 0 recorded already, 3 to run, about ")
     assert lines[1:] == [f"  training.learning_rate={rate}" for rate in (0.0001, 0.0002, 0.01)]
     assert list(tmp_path.iterdir()) == []
     opened = begin(checked)
@@ -402,7 +402,7 @@ def test_a_dry_run_says_what_is_left_and_touches_nothing(fresh_uri, tmp_path):
     lines = list(outlook(checked))
     assert lines[0].startswith("sweep of learning_rate (3 runs): 1 recorded already, 2 to run")
     assert len(lines) == 3
-    assert next(outlook(plan(*RATES, fresh=True))).endswith("0 recorded already, 3 to run, about 1 s")
+    assert "0 recorded already, 3 to run" in next(outlook(plan(*RATES, fresh=True)))
 
 
 def test_the_rows_of_many_jobs_are_read_once(monkeypatch):

@@ -2,20 +2,31 @@
 
 import gc
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
 import hydra
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from student_score.commands.terminal import TERMINATED, Details, explain, interrupted, waiting
-from student_score.config.compose import register, to_config
+from student_score.commands.terminal import TERMINATED, Details, announce, explain, interrupted, waiting
+from student_score.config.compose import register, several_values, to_config
+from student_score.config.jobs import register_functions
 from student_score.config.schema import Config, SweepConfig
 from student_score.errors import InputError, TrackingError
-from student_score.paths import CONF
+from student_score.paths import CONF, ensure_home
+from student_score.training.setup import Trainer
+
+if TYPE_CHECKING:
+    from student_score.runs.execution import Run
+
+
+MEMBERSHIP = "STUDENT_SCORE_SWEEP"
+"""That of sweeps.sweep, whose import would take a third of a second before the first word."""
 
 
 def main() -> NoReturn:
@@ -23,6 +34,7 @@ def main() -> NoReturn:
     # A quarter of a short run went into collecting garbage among the modules of mlflow and scikit-learn, where there
     # is none: while they are imported, and once more when the interpreter ends.
     gc.set_threshold(50_000, 20, 20)
+    ensure_home()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # So that an open sweep is closed as KILLED.
     try:
         code = student_score(sys.argv[1:])
@@ -39,6 +51,7 @@ def student_score(arguments: Sequence[str]) -> int:
     # Hydra formats errors its own way and exits with 1, unless told to raise them.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     register()
+    register_functions()
     try:
         hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(run_job)()
     except KeyboardInterrupt:
@@ -50,7 +63,7 @@ def student_score(arguments: Sequence[str]) -> int:
     except Exception as error:
         if traceback_wanted == "1":
             raise
-        return explain(error)
+        return explain(several_values(error, arguments) or error)
     finally:
         sys.argv = argv
         os.environ.pop("HYDRA_FULL_ERROR")
@@ -65,46 +78,78 @@ def run_job(composed: DictConfig) -> float:
     Returns what an optimising sweeper would make small: the final mean squared error, of the test rows if there are
     any; infinite if the training diverged.
     """
-    from student_score.sweeps.sweep import Membership
-
-    membership = Membership.current()
-    if membership is not None:
+    if MEMBERSHIP in os.environ:
         from student_score.commands.sweep import run_member
+        from student_score.sweeps.sweep import Membership
 
-        return run_member(to_config(composed), membership)
+        membership = Membership.current()
+        if membership is not None:
+            return run_member(to_config(composed), membership)
     try:
-        return run_alone(to_config(composed))
+        config = to_config(composed)
+        check_alone(config)
+        return run_alone(config)
     except (InputError, TrackingError, OmegaConfBaseException) as error:
         # Raised through Hydra, this would be preceded by a line of Hydra's own.
         sys.exit(explain(error))
 
 
+def check_alone(config: Config) -> None:
+    """Raise InputError if an experiment was asked for that sweeps, without -m; studies say so with their run."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    hydra_config = HydraConfig.get()
+    swept = hydra_config.sweeper.get("params")
+    if hydra_config.mode == RunMode.RUN and swept and config.study is None:
+        given = " ".join(map(shlex.quote, hydra_config.overrides.task))
+        raise InputError(f"{given}: it sweeps {', '.join(swept)}, which needs -m: student-score -m {given}")
+
+
+def train_alone(config: Config) -> "Run":
+    """Check everything, then train; say what is going on, and that a network of a new size has to be compiled."""
+    network, training = config.network, config.training
+    with waiting(
+        f"Training {network.hidden_size} {network.activation.name} units for {training.epochs} epochs at a rate of "
+        f"{training.learning_rate:g} on {Path(config.dataset.path).name}"
+    ) as say:
+        # What is imported here takes a second, numba and scikit-learn most of it: the line above comes first.
+        from student_score.runs.execution import execute
+        from student_score.runs.task import prepare
+        from student_score.tracking.address import check_reachable
+
+        task = prepare(config)
+        check_reachable(config.tracking.store_uri)
+        if training.trainer is Trainer.reference or training.observe:
+            return execute(task)
+        from student_score.training.engine.compiling import on_compiling
+
+        with on_compiling(lambda: say("Compiling the trainer, once on this machine; it takes some seconds")):
+            return execute(task)
+
+
 def run_alone(config: Config) -> float:
     """Train and print, then record; or run a study that keeps its trainings in one table."""
-    from student_score.runs.execution import execute
-    from student_score.runs.recording import record
-    from student_score.runs.task import prepare
-    from student_score.runs.transcript import transcript
-    from student_score.tracking.address import check_reachable
-
     if config.sweep != SweepConfig():
         raise InputError("sweep.fresh, sweep.dry_run and sweep.fail_fast are for sweeps: student-score -m ...")
     if config.study is not None:
+        announce(f"The study {config.study}")
         from student_score.commands import study
 
         if study.has_own_trainings(config.study):
             study.run_trainings(config.study, config)
             return 0.0
-    task = prepare(config)
-    check_reachable(config.tracking.store_uri)
-    with waiting("Training; a network of a new size is first compiled, which takes some seconds"):
-        run = execute(task)
+    run = train_alone(config)
+    from student_score.runs.recording import record
+    from student_score.runs.transcript import transcript
+
     print("\n".join(transcript(run)), flush=True)
     from student_score.tracking.store import Store
 
     store = Store(config.tracking.store_uri, config.tracking.experiment)
     run_id = store.record(record(run))
     print(f"\nRecorded as run {run_id} of experiment {config.tracking.experiment} in {store.uri}")
+    print(f"Served by {'its server' if store.has_server else 'student-score-ui'}: {store.run_link(run_id)}")
     if config.study is not None:
         print(f"The study {config.study} judges a sweep: student-score -m experiment={config.study}")
     return run.objective

@@ -2,20 +2,22 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Timer
 from time import perf_counter
 
 from student_score.errors import InputError, SweepError, TrackingError
+from student_score.paths import ensure_home
 
 BAD_INPUT, FAILED, INTERRUPTED, TERMINATED = 2, 1, 130, 143
 """Exit codes."""
 
+SECONDS_OF_SILENCE = 0.2
+"""After which a command says what it is doing, where it cannot be shown on a terminal."""
+
 SECONDS_BETWEEN_LINES = 2.0
 """Of progress, where it is not shown on a terminal."""
-
-WIDTH = 120
-"""Columns of a table that does not go to a terminal."""
 
 
 class Details:
@@ -27,11 +29,12 @@ class Details:
 def detail(sentence: str) -> None:
     """Write a line to stderr if details are wanted."""
     if Details.wanted:
-        print(sentence, file=sys.stderr, flush=True)
+        announce(sentence)
 
 
 def guarded(command: Callable[[], int], *, name: str) -> int:
     """Run a command and return its exit code; what it raises ends in a sentence, unless a traceback was asked for."""
+    ensure_home()
     try:
         return command()
     except KeyboardInterrupt:
@@ -72,16 +75,28 @@ def complain(sentence: str, code: int, *, name: str = "student-score") -> int:
     return code
 
 
-@contextmanager
-def waiting(what: str) -> Iterator[None]:
-    """Show on a terminal that something is under way, if it takes longer than a moment."""
-    if not sys.stderr.isatty():
-        yield
-        return
-    from rich.console import Console
+def announce(sentence: str) -> None:
+    """Write a line to stderr, which leaves stdout to the results."""
+    print(sentence, file=sys.stderr, flush=True)
 
-    with Console(stderr=True).status(what):
-        yield
+
+@contextmanager
+def waiting(what: str) -> Iterator[Callable[[str], None]]:
+    """Say what is under way, if it takes longer than a moment; the function that is yielded says what came of it."""
+    if sys.stderr.isatty():
+        from rich.console import Console
+
+        with Console(stderr=True).status(what) as status:
+            yield status.update
+        return
+    timer = Timer(SECONDS_OF_SILENCE, announce, [what])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield announce
+    finally:
+        timer.cancel()
+        timer.join()
 
 
 @contextmanager
@@ -108,15 +123,3 @@ def progress(total: int) -> Iterator[Callable[[int], None]]:
             print(f"{done} of {total} runs, about {left:.0f} s left", file=sys.stderr, flush=True)
 
     yield advance
-
-
-def print_table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table of texts."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(*headings, title=title)
-    for row in rows:
-        table.add_row(*row)
-    print()
-    Console(width=None if sys.stdout.isatty() else WIDTH).print(table)

@@ -2,6 +2,8 @@
 
 import difflib
 import re
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +13,18 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from student_score.config.help import help_text
 from student_score.config.identity import flattened, plain
-from student_score.config.schema import GROUPS, Config
+from student_score.config.schema import GROUPS, Config, complete
 from student_score.errors import InputError
-from student_score.paths import REPOSITORY
+from student_score.paths import REPOSITORY, cache_folder
 
 
 def register() -> None:
-    """Make the schema known to Hydra, and ${repository:} to OmegaConf."""
+    """Make the schema known to Hydra, and ${repository:}, ${cache:} and ${help:} to OmegaConf."""
     OmegaConf.register_new_resolver("repository", lambda: str(REPOSITORY), replace=True)
+    OmegaConf.register_new_resolver("cache", lambda: str(cache_folder()), replace=True)
+    OmegaConf.register_new_resolver("help", help_text, replace=True)
     store = ConfigStore.instance()
     store.store(name="schema", node=Config)
     for group, node in GROUPS.items():
@@ -30,8 +35,13 @@ def to_config(composed: Any) -> Config:
     """Return the plain, checked configuration of what Hydra composed.
 
     Raises:
-        InputError: a value is out of its range.
+        InputError: a value is out of its range, or missing.
     """
+    return complete(to_template(composed))
+
+
+def to_template(composed: Any) -> Config:
+    """Return the same, but allow that what `complete` asks for is missing: a sweep may add it."""
     task = OmegaConf.masked_copy(composed, [name for name in composed if name != "hydra"])
     values: Any = OmegaConf.to_container(task, resolve=True, enum_to_str=True)
     known = flattened(plain(Config()))
@@ -74,9 +84,9 @@ def read_config(text: str, *, name: str) -> Config:
 def composition_problem(error: Exception) -> str:
     """Return what Hydra or OmegaConf say about a bad override as a sentence or two with what is allowed."""
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else None
-    parts = [essence(str(error)), *([essence(str(cause))] if cause else [])]
     if isinstance(error, OverrideParseException):
-        parts.insert(0, f"cannot parse the override {error.override!r}")
+        return parsing_problem(error)
+    parts = [essence(str(error)), *([essence(str(cause))] if cause else [])]
     text = ": ".join(dict.fromkeys(parts))
     if options := re.search(r"Available options in '(\S+)':\n((?:\t.*\n?)+)", str(error)):
         text += f"; {options[1]} can be {', '.join(name for name in options[2].split() if name != 'schema')}"
@@ -84,6 +94,31 @@ def composition_problem(error: Exception) -> str:
         override = re.search(r"Could not override '(\S+)'", str(error))
         text += f". {nearest_keys((override or missing)[1])}"
     return text
+
+
+def several_values(error: Exception, arguments: Sequence[str]) -> InputError | None:
+    """Return the way out if Hydra refused, because -m is missing, a key that was given several values; else None."""
+    found = re.match(r"(?:Ambiguous value for argument|Sweep parameters) '(.+)'", str(error))
+    if not found:
+        return None
+    key, _, values = found[1].partition("=")
+    command = shlex.join(["student-score", "-m", *arguments])
+    said = f"{found[1]}: several values make a sweep, which needs -m: {command}"
+    default = flattened(plain(Config())).get(key)
+    if isinstance(default, list) and "(" not in values:
+        said += f". One list needs brackets: {shlex.quote(f'{key}=[{values}]')}"
+    return InputError(said)
+
+
+def parsing_problem(error: OverrideParseException) -> str:
+    """Return why Hydra's grammar cannot read an override; what a function says of its arguments stands alone."""
+    said = re.sub(r"^Error parsing override '.*'\n", "", str(error))
+    if refused := re.match(r"InputError while evaluating '.*?': (.*)", said):
+        return f"{error.override.partition('=')[0]}: {refused[1]}"
+    functions = re.search(r"\nAvailable: (\S+)", said)
+    return f"cannot parse the override {error.override!r}: {essence(said)}" + (
+        f"; the functions are {functions[1].replace(',', ', ')}" if functions else ""
+    )
 
 
 def essence(message: str) -> str:

@@ -5,25 +5,28 @@ values share one composition here, into which the values are put; tests compare 
 """
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hydra.core.config_loader import ConfigLoader
+from hydra.core.override_parser import overrides_parser
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, OverrideType, Transformer
+from hydra.core.override_parser.types import ChoiceSweep, Override, OverrideType, Transformer
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from student_score.config.compose import to_config
+from student_score.config.compose import to_config, to_template
 from student_score.config.identity import flattened, plain
-from student_score.config.schema import Config
+from student_score.config.schema import Config, complete
 from student_score.errors import InputError
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
+    from hydra._internal.grammar.functions import Functions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +43,52 @@ class Choice:
 
 
 Job = tuple[Choice, ...]
+
+DIGITS, MOST_DIGITS = 4, 17
+"""Significant decimal digits of the values of a logspace, and how many tell any two doubles apart."""
+
+LARGEST_COUNT = 100_000
+"""Values of a logspace."""
+
+
+def logspace(first: Any, last: Any, count: Any) -> ChoiceSweep:
+    """Return `count` values from `first` to `last`, evenly spaced on a log axis, as Hydra's grammar takes choices.
+
+    The ends are as they are given; the values between them have four significant digits, or as few more as make all of
+    them differ.
+
+    Raises:
+        InputError: there are no such values.
+    """
+    called = f"logspace({first},{last},{count})"
+    for end in (first, last):
+        if isinstance(end, bool) or not isinstance(end, int | float) or not (math.isfinite(end) and end > 0):
+            raise InputError(f"{called}: {end} must be a positive, finite number; logspace takes first, last, count")
+    if type(count) is not int or not 2 <= count <= LARGEST_COUNT:
+        raise InputError(f"{called}: the count {count} must be a whole number within 2..{LARGEST_COUNT}")
+    low, high = math.log(first), math.log(last)
+    exact = [math.exp(low + (high - low) * k / (count - 1)) for k in range(1, count - 1)]
+    for digits in range(DIGITS, MOST_DIGITS + 1):
+        values = [float(first), *(float(f"{value:.{digits}g}") for value in exact), float(last)]
+        if all((before < after) if first < last else (before > after) for before, after in itertools.pairwise(values)):
+            return ChoiceSweep(list=list(values))
+    raise InputError(f"{called}: there are no {count} different numbers between {first} and {last}")
+
+
+def register_functions() -> None:
+    """Let Hydra's grammar call `logspace`, wherever it parses overrides; a second call does nothing."""
+    original = overrides_parser.create_functions
+    if getattr(original, "knows_logspace", False):
+        return
+
+    def create_functions() -> "Functions":
+        functions = original()
+        functions.register("logspace", logspace)
+        return functions
+
+    create_functions.knows_logspace = True  # type: ignore[attr-defined] # a mark for the next call
+    overrides_parser.create_functions = create_functions
+
 
 Settings = TypeVar("Settings", bound="DataclassInstance")
 
@@ -84,9 +133,12 @@ def enumerated(override: Override, keys: frozenset[str]) -> Iterator[Choice]:
 
 
 def is_plain(value: object) -> bool:
-    """Say whether a value is a number, a word without interpolation, nothing, or a list of numbers."""
+    """Say whether a value is a number, a word without interpolation, nothing, or a list of numbers.
+
+    An empty list is none: dataset.new_inputs=[] may be what lets other columns compose.
+    """
     if isinstance(value, list):
-        return all(isinstance(item, int | float) for item in value)
+        return bool(value) and all(isinstance(item, int | float) for item in value)
     return value is None or isinstance(value, int | float) or (isinstance(value, str) and "$" not in value)
 
 
@@ -109,7 +161,7 @@ class Composer:
         """Return a job's checked configuration.
 
         Raises:
-            InputError: a value is out of its range.
+            InputError: a value is out of its range, or missing.
             HydraException, OmegaConfBaseException: an override does not fit the schema.
         """
         if any(not choice.plain and isinstance(choice.value, dict) for choice in job):
@@ -117,7 +169,8 @@ class Composer:
         try:
             template = self.template(tuple(choice.text for choice in job if not choice.plain))
             if template is not None:
-                return filled(template, {choice.key: self.value(choice) for choice in job if choice.plain})
+                values = {choice.key: self.value(choice) for choice in job if choice.plain}
+                return complete(filled(template, values))
         except (HydraException, OmegaConfBaseException):
             pass  # The full composition says better what is wrong.
         return to_config(self.compose(texts(job)))
@@ -141,7 +194,7 @@ class Composer:
             task = OmegaConf.masked_copy(composed, [str(name) for name in composed if name != "hydra"])
             written: Any = OmegaConf.to_container(task, resolve=False)
             fixed = (str(value).replace("${repository:}", "") for value in flattened(written).values())
-            self.templates[others] = None if any("${" in value for value in fixed) else to_config(composed)
+            self.templates[others] = None if any("${" in value for value in fixed) else to_template(composed)
         return self.templates[others]
 
     def value(self, choice: Choice) -> Any:

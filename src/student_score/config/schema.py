@@ -1,4 +1,7 @@
-"""The whole configuration on one screen; defaults live here, YAML files hold only what differs from them."""
+"""The whole configuration: every key with its default and what `student-score --help` says of it.
+
+YAML files hold only what differs from the defaults here.
+"""
 
 import math
 import os
@@ -14,7 +17,7 @@ from student_score.errors import InputError
 from student_score.model.activations import Activation
 from student_score.model.network import Initialisation
 from student_score.model.sampling import Sampling
-from student_score.paths import REPOSITORY, known_studies
+from student_score.paths import known_studies, work_folder
 from student_score.training.setup import (
     Observable,
     Trainer,
@@ -23,6 +26,17 @@ from student_score.training.setup import (
     check_learning_rate,
     check_observe,
 )
+
+
+def says(about: str, *, allowed: str = "", examples: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return what `student-score --help` says of a key, beside its default.
+
+    Args:
+        about: what it means.
+        allowed: its range, in the words of the message that refuses what lies outside; enums name their values.
+        examples: overrides as a shell takes them, where they say more than default and range.
+    """
+    return {"about": about, "allowed": allowed, "examples": examples}
 
 
 @contextmanager
@@ -37,18 +51,48 @@ def keys_of(group: str) -> Iterator[None]:
         raise
 
 
+SEEDS = "0..4294967295"
+"""What scikit-learn's and NumPy's generators take."""
+
+
 @dataclass
 class DatasetConfig:
     """Which rows, and what is done to them before training."""
 
-    name: str = "student_scores"
-    path: str = "${repository:}/data/student_scores.csv"  # relative paths start at the current directory
-    features: list[str] = field(default_factory=lambda: list(ARTICLE_FEATURES))
-    target: str = ARTICLE_TARGET
-    test_fraction: float = 0.0  # share of the rows held out for testing, 0 <= share < 1
-    split_seed: int = 0
-    scale: Scale = Scale.none  # what is standardised, by the training rows' mean and standard deviation
-    new_inputs: list[Any] = field(default_factory=list)  # rows of further inputs to predict after training
+    name: str = field(default="student_scores", metadata=says("a name for the rows, which runs record"))
+    path: str = field(
+        default="${repository:}/data/student_scores.csv",
+        metadata=says(
+            "a CSV file in UTF-8 with a header line; relative paths start at the current directory",
+            examples=("dataset=csv dataset.path=grades.csv",),
+        ),
+    )
+    features: list[str] = field(
+        default_factory=lambda: list(ARTICLE_FEATURES),
+        metadata=says(
+            "the columns that are the network's inputs",
+            allowed="at least one column",
+            examples=("dataset.features=[reading,maths]", """'dataset.features=["Hours Studied","Sleep Hours"]'"""),
+        ),
+    )
+    target: str = field(
+        default=ARTICLE_TARGET, metadata=says("the column to predict", examples=("dataset.target='Exam Score'",))
+    )
+    test_fraction: float = field(
+        default=0.0, metadata=says("the share of the rows held out for testing", allowed="at least 0 and below 1")
+    )
+    split_seed: int = field(default=0, metadata=says("seed of the choice of the test rows", allowed=SEEDS))
+    scale: Scale = field(
+        default=Scale.none, metadata=says("what is standardised, by the training rows' mean and standard deviation")
+    )
+    new_inputs: list[Any] = field(
+        default_factory=list,
+        metadata=says(
+            "rows of further inputs to predict after training",
+            allowed="finite numbers, one for each of dataset.features",
+            examples=("dataset.new_inputs=[[6,7],[3,5]]",),
+        ),
+    )
 
     def __post_init__(self) -> None:
         require(bool(self.features), "dataset.features=[]", "at least one column is needed")
@@ -67,10 +111,10 @@ class DatasetConfig:
 class NetworkConfig:
     """One hidden layer, one linear output, and where the weights start."""
 
-    hidden_size: int = 2
-    activation: Activation = Activation.relu
-    initialisation: Initialisation = Initialisation.article
-    seed: int = 0  # of he and glorot
+    hidden_size: int = field(default=2, metadata=says("hidden units; 2 for the article's start", allowed="at least 1"))
+    activation: Activation = field(default=Activation.relu, metadata=says("what a hidden unit makes of its input"))
+    initialisation: Initialisation = field(default=Initialisation.article, metadata=says("where the weights start"))
+    seed: int = field(default=0, metadata=says("seed of he and glorot", allowed=SEEDS))
 
     def __post_init__(self) -> None:
         with keys_of("network"):
@@ -82,13 +126,27 @@ class NetworkConfig:
 class TrainingConfig:
     """Gradient descent on the half loss."""
 
-    learning_rate: float = 0.0001
-    epochs: int = 1000
-    sampling: Sampling = Sampling.cyclic
-    row_order: list[int] | None = None  # of cyclic and full_batch; the order of the training rows by default
-    seed: int = 0  # of shuffled and with_replacement
-    trainer: Trainer = Trainer.compiled  # both give the same bits; reference is the one to read
-    observe: list[Observable] = field(default_factory=list)  # further curves; the reference trainer then runs
+    learning_rate: float = field(
+        default=0.0001, metadata=says("the size of a step", allowed="a positive, finite number")
+    )
+    epochs: int = field(default=1000, metadata=says("passes over the training rows", allowed="at least 1"))
+    sampling: Sampling = field(default=Sampling.cyclic, metadata=says("in which order, and how many rows at a time"))
+    row_order: list[int] | None = field(
+        default=None,
+        metadata=says(
+            "the order of the training rows for cyclic and full_batch; that of the file by default",
+            allowed="each row, counted from 0, exactly once",
+            examples=("training.row_order=[2,1,0]",),
+        ),
+    )
+    seed: int = field(default=0, metadata=says("seed of shuffled and with_replacement", allowed=SEEDS))
+    trainer: Trainer = field(
+        default=Trainer.compiled, metadata=says("both give the same bits; reference is slow, and the one to read")
+    )
+    observe: list[Observable] = field(
+        default_factory=list,
+        metadata=says("further curves; the reference trainer then runs", examples=("training.observe=[sharpness]",)),
+    )
 
     def __post_init__(self) -> None:
         with keys_of("training"):
@@ -102,14 +160,22 @@ class TrainingConfig:
 class TrackingConfig:
     """Where runs are recorded."""
 
-    uri: str | None = None  # MLFLOW_TRACKING_URI by default, else sqlite:///<repository>/mlflow.db
-    experiment: str = "student-score"
-    curve_points: int = 200  # epochs at most in a recorded curve, log-spaced
+    uri: str | None = field(
+        default=None,
+        metadata=says(
+            "the store; by default what MLFLOW_TRACKING_URI names, else mlflow.db of the clone or current directory",
+            examples=("tracking=server tracking.uri=http://localhost:5000",),
+        ),
+    )
+    experiment: str = field(default="student-score", metadata=says("the MLflow experiment that holds the runs"))
+    curve_points: int = field(
+        default=200, metadata=says("epochs at most in a recorded curve, log-spaced", allowed="2..10000")
+    )
 
     @property
     def store_uri(self) -> str:
         """The store that `uri` and its defaults mean."""
-        return self.uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{REPOSITORY / 'mlflow.db'}"
+        return self.uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{work_folder() / 'mlflow.db'}"
 
     def __post_init__(self) -> None:
         require(bool(self.experiment.strip()), "tracking.experiment", "it must not be empty")
@@ -124,9 +190,13 @@ class TrackingConfig:
 class SweepConfig:
     """How a sweep (-m) is conducted; it leaves no trace in the runs."""
 
-    fresh: bool = False  # start over under a new parent run, although this sweep was begun before
-    dry_run: bool = False  # say what would run, and how much is done already
-    fail_fast: bool = False  # stop at the first job that fails
+    fresh: bool = field(
+        default=False, metadata=says("start over under a new parent run, although this sweep was begun before")
+    )
+    dry_run: bool = field(
+        default=False, metadata=says("say what would run, what is done already, and how long it may take")
+    )
+    fail_fast: bool = field(default=False, metadata=says("stop at the first job that fails"))
 
 
 @dataclass
@@ -138,13 +208,30 @@ class Config:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
     sweep: SweepConfig = field(default_factory=SweepConfig)
-    print_every: int = 50  # epochs between two printed lines
-    study: str | None = None  # the folder of experiments/ whose claims this run or sweep is to judge
+    print_every: int = field(default=50, metadata=says("epochs between two printed lines", allowed="at least 1"))
+    study: str | None = field(
+        default=None, metadata=says("the study that judges this run or sweep; experiment=NAME sets it")
+    )
 
     def __post_init__(self) -> None:
         require(self.print_every >= 1, f"print_every={self.print_every}", "it must be at least 1")
         known = known_studies()
         require(self.study is None or self.study in known, f"study={self.study}", f"it can be {', '.join(known)}")
+
+
+def complete(config: Config) -> Config:
+    """Return a configuration that names the file of its rows; dataset=csv alone names none.
+
+    Raises:
+        InputError: it names none.
+    """
+    require(
+        bool(config.dataset.path),
+        "dataset.path is empty",
+        "name a CSV file and its columns: dataset=csv dataset.path=FILE 'dataset.features=[COLUMN,...]' "
+        "dataset.target=COLUMN",
+    )
+    return config
 
 
 def require(condition: bool, value: str, allowed: str) -> None:
@@ -160,7 +247,7 @@ def is_finite_number(value: object) -> bool:
 
 def require_seed(name: str, seed: int) -> None:
     """Raise InputError unless the seed fits scikit-learn's and NumPy's generators."""
-    require(0 <= seed < 2**32, f"{name}={seed}", "it must lie in 0..4294967295")
+    require(0 <= seed < 2**32, f"{name}={seed}", f"it must lie in {SEEDS}")
 
 
 GROUPS: dict[str, Any] = {

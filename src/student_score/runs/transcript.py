@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from student_score.data.baseline import BASELINES
 from student_score.model.network import Parameters
 from student_score.runs.execution import Run
+from student_score.runs.task import LISTED_ROWS
 from student_score.training.trajectory import Trajectory
 
 LISTED_PARAMETERS = 50
@@ -31,6 +32,16 @@ def transcript(run: Run) -> Iterator[str]:
         baseline = run.baselines[name]
         said = described_mse(baseline.train_mse, baseline.test_mse)
         yield f"{label[0].upper()}{label[1:]} on the same rows: {said}"
+    yield from reservations(run)
+
+
+def reservations(run: Run) -> Iterator[str]:
+    """Yield what the numbers above do not show, where the rows leave something open."""
+    split = run.task.split
+    if len(split.train) == 1:
+        yield "Trained on one row: its score has no variance, so that the outcome says nothing about fit"
+    elif split.test is None and len(split.train) > LISTED_ROWS:
+        yield "No row was held out for testing: dataset.test_fraction=0.25 shows the error on rows not trained on"
 
 
 def epoch_lines(trajectory: Trajectory, every: int) -> Iterator[str]:

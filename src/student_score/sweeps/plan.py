@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
@@ -11,12 +12,12 @@ from omegaconf.errors import OmegaConfBaseException
 from student_score.config.compose import composition_problem
 from student_score.config.identity import flattened, plain
 from student_score.config.jobs import Job, texts
-from student_score.config.schema import Config
+from student_score.config.schema import Config, DatasetConfig
 from student_score.errors import InputError
 from student_score.runs.task import Splits, Task, prepare
 
 LISTED_PROBLEMS = 20
-"""Bad jobs that one message names; of the others it says how many they are."""
+"""Problems that one message names; of the others it says how many they are."""
 
 UNSWEPT = ("tracking.uri", "tracking.experiment", "study", "sweep.fresh", "sweep.dry_run", "sweep.fail_fast")
 """Keys that hold for a sweep as a whole."""
@@ -57,7 +58,27 @@ class Plan:
     def name(self) -> str:
         """The name of the parent run."""
         what = ", ".join(key.rsplit(".", 1)[-1] for key in self.swept) or "one job"
-        return f"sweep of {what} ({len(self.members)} runs)"
+        runs = f"{len(self.members)} run{'s'[: len(self.members) != 1]}"
+        return f"sweep of {what}{self.data} ({runs})"
+
+    @property
+    def data(self) -> str:
+        """What the parent's name says of the rows, unless all are the tutorial's: ` on grades`, or of how many sets."""
+        names = list(dict.fromkeys(data_name(member.task.config.dataset) for member in self.members))
+        if names == [DatasetConfig().name]:
+            return ""
+        return f" on {names[0]}" if len(names) == 1 else f" on {len(names)} data sets"
+
+
+LONGEST_NAME = 60
+"""Characters of a data set's name that are shown."""
+
+
+def data_name(dataset: DatasetConfig) -> str:
+    """Return what a data set is called: its name, or that of its file where nobody named it."""
+    stem = Path(dataset.path).stem
+    name = stem if dataset.name in ("csv", DatasetConfig().name) else dataset.name
+    return "".join(letter if letter.isprintable() else " " for letter in name)[:LONGEST_NAME]
 
 
 def make_plan(jobs: Sequence[Job], compose: Callable[[Job], Config]) -> Plan:
@@ -79,15 +100,26 @@ def make_plan(jobs: Sequence[Job], compose: Callable[[Job], Config]) -> Plan:
     if len(problems) == 1 == len(jobs):
         raise InputError(problems[0][1])
     if problems:
-        listed = [f"{' '.join(texts(job))}: {problem}" for job, problem in problems[:LISTED_PROBLEMS]]
-        if len(problems) > LISTED_PROBLEMS:
-            listed.append(f"and {len(problems) - LISTED_PROBLEMS} more")
-        raise InputError(f"{len(problems)} of {len(jobs)} jobs cannot run, so none was started. {' | '.join(listed)}")
+        raise InputError(f"{len(problems)} of {len(jobs)} jobs cannot run, so none was started. {described(problems)}")
     swept = swept_keys([member.task.config for member in members], written=[choice.key for choice in jobs[0]])
     different: dict[str, Member] = {}
     for member in members:
         different.setdefault(member.job_hash, member)
     return Plan(members=list(different.values()), swept=tuple(swept), repeated=len(jobs) - len(different))
+
+
+def described(problems: Sequence[tuple[Job, str]]) -> str:
+    """Return what is wrong with which jobs; what many have in common is said once, with the first of them."""
+    same: dict[str, list[Job]] = {}
+    for job, problem in problems:
+        same.setdefault(problem, []).append(job)
+    listed = [
+        f"{' '.join(texts(jobs[0]))}{f' and {len(jobs) - 1} more' if len(jobs) > 1 else ''}: {problem}"
+        for problem, jobs in list(same.items())[:LISTED_PROBLEMS]
+    ]
+    if len(same) > LISTED_PROBLEMS:
+        listed.append(f"and {len(same) - LISTED_PROBLEMS} more problems")
+    return " | ".join(listed)
 
 
 def swept_keys(configs: Sequence[Config], *, written: Sequence[str]) -> list[str]:

@@ -8,19 +8,23 @@ trains alone, gets a block of a single lane; there the same loops run over neigh
 
 One general kernel trains networks of any size, activation and sampling, one network at a time. Where there is more
 work than that, a special kernel is compiled for (hidden size, number of features, activation, full batch or not,
-lanes), in some three seconds, and is fifty times as fast. Both give the same bits. Kernels are kept on disk in the
-repository's `.cache/numba`, elsewhere if NUMBA_CACHE_DIR says so. NUMBA_NUM_THREADS limits the threads.
+lanes), in some three seconds, and is fifty times as fast. Both give the same bits. Kernels are kept on disk in
+`numba` of the cache folder, elsewhere if NUMBA_CACHE_DIR says so. NUMBA_NUM_THREADS limits the threads.
 
 From the outside in: `batch` takes arrays and returns arrays, `cache` compiles kernels and remembers them, `kernel` is
 the loop over blocks, epochs and rows, `steps` are its parts, `scalars` what they are made of.
 """
 
 import os
+import sys
+from contextlib import suppress
 
-from student_score.paths import CACHE, REPOSITORY
+from student_score.paths import cache_folder
 
-if (REPOSITORY / "pyproject.toml").exists():  # An installed package leaves numba's own choice.
-    os.environ.setdefault("NUMBA_CACHE_DIR", str(CACHE / "numba"))  # Numba reads it while it is imported.
+with suppress(OSError):  # Where nothing can be written, numba keeps nothing either.
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_folder() / "numba"))
+if numba_config := sys.modules.get("numba.core.config"):  # It was imported before, and would write beside the source.
+    numba_config.reload_config()
 
 from student_score.training.engine.batch import TrainedNetworks, train_networks
 
