@@ -1,5 +1,6 @@
 """How a training ended, decided from the state it ended in; every outcome is a result, none is an error."""
 
+import math
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Generic, NamedTuple, TypeVar, cast
@@ -214,3 +215,16 @@ def outcome_codes(state: EndState[float] | EndState[NDArray[Any]]) -> Integers:
     ]
     codes = [OUTCOMES.index(outcome) for _, outcome in rules]
     return np.select([rule for rule, _ in rules], codes, default=OUTCOMES.index(Outcome.slow))
+
+
+def r_squared(share: float) -> str:
+    """Return a share of explained variance: three digits, four near 1, and no more than that it is far below 0."""
+    if math.isnan(share):
+        return ""
+    if abs(share) < 0.0005:
+        return "0"
+    if share < -9.995:
+        return "< -10"
+    if share > 0.99995:
+        return "1.000" if share >= 1 - 1e-12 else "> 0.9999"
+    return f"{share:.4f}" if share > 0.9995 else f"{share:.3f}"

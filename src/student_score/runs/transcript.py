@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from student_score.data.baseline import BASELINES
+from student_score.data.baseline import BASELINES, EXACT, Baseline
 from student_score.model.network import Parameters
+from student_score.model.outcome import r_squared
 from student_score.runs.execution import Run
 from student_score.runs.task import LISTED_ROWS
 from student_score.training.trajectory import Trajectory
@@ -26,12 +27,11 @@ def transcript(run: Run) -> Iterator[str]:
         yield f"Diverged in epoch: {trajectory.diverged_epoch}"
     yield f"Collapsed in epoch: {trajectory.collapse_epoch or 'never'} (first epoch without an active hidden unit)"
     yield f"Avg Loss, each error before its row's update: {trajectory.avg_loss[-1]:.4g}"
-    errors = described_mse(trajectory.end.train_mse, run.test_mse)
-    yield f"Mean squared error at the final weights: {errors}"
+    mean = run.baselines["mean"]
+    ours = Baseline(train_mse=trajectory.end.train_mse, test_mse=run.test_mse)
+    yield f"Mean squared error at the final weights: {described_errors(ours, mean)}"
     for name, (label, _) in BASELINES.items():
-        baseline = run.baselines[name]
-        said = described_mse(baseline.train_mse, baseline.test_mse)
-        yield f"{label[0].upper()}{label[1:]} on the same rows: {said}"
+        yield f"{label[0].upper()}{label[1:]} on the same rows: {described_errors(run.baselines[name], mean)}"
     yield from reservations(run)
 
 
@@ -78,6 +78,17 @@ def described_input(feature: str, value: float) -> str:
     return f"{label(feature)}: {value:g}{'h' if feature.startswith('hours_') else ''}"
 
 
-def described_mse(train_mse: float, test_mse: float | None) -> str:
-    """Return mean squared errors in a line's form."""
-    return f"{train_mse:.4g}" + ("" if test_mse is None else f" (test rows: {test_mse:.4g})")
+def described_errors(errors: Baseline, mean: Baseline) -> str:
+    """Return mean squared errors in a line's form, each with the share of the mean score's that it explains."""
+    train = described_error(errors.train_mse, mean.train_mse)
+    if errors.test_mse is None or mean.test_mse is None:
+        return train
+    return f"{train}; test rows: {described_error(errors.test_mse, mean.test_mse)}"
+
+
+def described_error(mse: float, mean_mse: float) -> str:
+    """Return a mean squared error and its R²; nothing more of the mean score itself, and 0 where all is rounding."""
+    if mse < EXACT * mean_mse:
+        return "0 (exact)"
+    share = r_squared(1 - mse / mean_mse) if mean_mse > 0 and mse != mean_mse else ""
+    return f"{mse:.4g}{f' (R² {share})' if share else ''}"

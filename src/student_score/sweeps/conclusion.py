@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from student_score.arrays import Floats
-from student_score.data.baseline import BASELINES
-from student_score.model.outcome import Outcome
+from student_score.data.baseline import BASELINES, EXACT
+from student_score.model.outcome import Outcome, r_squared
 from student_score.sweeps.failing import FAILED, failing
-from student_score.sweeps.ranking import EXACT, Candidate, best, candidates, difference
+from student_score.sweeps.ranking import Candidate, best, candidates, difference
 from student_score.sweeps.words import (
     EXACT_WORDS,
     counted,
@@ -18,7 +18,6 @@ from student_score.sweeps.words import (
     described_counts,
     labelled,
     number,
-    r_squared,
     value_text,
 )
 

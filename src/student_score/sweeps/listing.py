@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from student_score.arrays import Floats
-from student_score.data.baseline import BASELINES
-from student_score.sweeps.ranking import EXACT, Candidate, candidates, explained, final_losses, t_interval
+from student_score.data.baseline import BASELINES, EXACT
+from student_score.model.outcome import r_squared
+from student_score.sweeps.ranking import Candidate, candidates, explained, final_losses, t_interval
 from student_score.sweeps.words import (
     EXACT_WORDS,
     counted,
     counts,
     described_counts,
     number,
-    r_squared,
     short_names,
     value_text,
 )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from student_score.arrays import Floats
+from student_score.data.baseline import EXACT
 from student_score.model.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -23,9 +24,6 @@ SEED_KEYS = ("network.seed", "training.seed", "dataset.split_seed")
 
 CONFIDENCE = 0.95
 """Of the intervals in columns called ci95."""
-
-EXACT = 1e-24
-"""Share of the mean score's error below which an error is rounding: predictions right to twelve digits, squared."""
 
 
 @dataclass(frozen=True, eq=False)

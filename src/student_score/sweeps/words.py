@@ -18,19 +18,6 @@ def number(value: float) -> str:
     return "" if isnan(value) else f"{value:.4g}"
 
 
-def r_squared(share: float) -> str:
-    """Return a share of explained variance: three digits, four near 1, and no more than that it is far below 0."""
-    if isnan(share):
-        return ""
-    if abs(share) < 0.0005:
-        return "0"
-    if share < -9.995:
-        return "< -10"
-    if share > 0.99995:
-        return "1.000" if share >= 1 - 1e-12 else "> 0.9999"
-    return f"{share:.4f}" if share > 0.9995 else f"{share:.3f}"
-
-
 def value_text(value: object) -> str:
     """Return a swept value in full, 0.0001 for 0.0001; what no terminal should be sent is replaced."""
     text = repr(value) if isinstance(value, float) else str(value)
