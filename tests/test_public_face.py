@@ -7,11 +7,14 @@ import inspect
 import json
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 import student_score
+
+ROOT = Path(__file__).resolve().parents[1]
 
 HOME = {name: module for module, names in student_score.HOMES.items() for name in names}
 
@@ -48,6 +51,14 @@ def test_a_public_name_is_the_one_of_its_module(name):
     home = importlib.import_module(f"student_score.{HOME[name]}")
     assert getattr(student_score, name) is getattr(home, name)
     assert name in dir(student_score)
+
+
+def test_the_version_is_the_one_of_the_project():
+    """`__version__` is read when it is asked for, and listed."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert student_score.__version__ == project["version"]
+    assert "__version__" in dir(student_score)
+    assert "__version__" not in vars(student_score)
 
 
 def test_an_unknown_name_is_an_attribute_error():

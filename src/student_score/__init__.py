@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from student_score.training.train import train
     from student_score.training.trajectory import Trajectory
 
+    __version__: str
+
 __all__ = [
     "ARTICLE_ROWS",
     "ARTICLE_START",
@@ -61,11 +63,15 @@ HOMES = {
 
 def __dir__() -> list[str]:
     """Return the module's names, the public ones whether they are loaded or not."""
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, "__version__"})
 
 
 def __getattr__(name: str) -> Any:
-    """Return a public name, loading its module."""
+    """Return a public name, loading its module, or the version that is installed."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("student-score")
     for module, names in HOMES.items():
         if name in names:
             return getattr(import_module(f"{__name__}.{module}"), name)

@@ -1,10 +1,12 @@
 """Records refuse what MLflow would change in silence."""
 
 import math
+import os
 
 import numpy as np
 import pytest
 
+from student_score.tracking import record
 from student_score.tracking.record import Record
 
 
@@ -25,3 +27,14 @@ def test_what_is_not_finite_cannot_be_sent(value):
 def test_metrics_are_finite_numbers_of_numpy_too():
     """NumPy's scalars are accepted like Python's."""
     assert some_record(metrics={"a": np.float64(1)}).metrics["a"] == 1
+
+
+@pytest.mark.parametrize("error", [KeyError, OSError])
+def test_a_user_without_a_name_is_a_number(monkeypatch, error):
+    """In a container the user may be in no list of users; which error says so depends on the version of Python."""
+
+    def getuser() -> str:
+        raise error
+
+    monkeypatch.setattr(record, "getuser", getuser)
+    assert record.mlflow_tags("a", {}, "", None)["mlflow.user"] == str(os.getuid())

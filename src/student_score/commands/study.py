@@ -11,7 +11,7 @@ from student_score.commands.terminal import guarded, waiting
 from student_score.config.compose import default_config, register
 from student_score.config.schema import Config, TrackingConfig
 from student_score.errors import InputError
-from student_score.paths import REPOSITORY, known_studies
+from student_score.paths import known_studies, work_folder
 
 if TYPE_CHECKING:
     from student_score.sweeps.plan import Plan
@@ -85,7 +85,7 @@ def report(arguments: Sequence[str]) -> int:
     """Write report.html: every claim with its verdict, judged anew on the recorded runs."""
     parser = argparse.ArgumentParser(prog="student-score-report", description=report.__doc__)
     parser.add_argument("--uri", default=TrackingConfig().store_uri, help="the store that holds the records")
-    parser.add_argument("--output", type=Path, default=REPOSITORY / "report.html", help="the file to write")
+    parser.add_argument("--output", type=Path, default=work_folder() / "report.html", help="the file to write")
     given = parser.parse_args(arguments)
     from student_score.studies.claims import Verdict
     from student_score.studies.report import write

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from student_score.data.rows import Rows
 from student_score.errors import InputError
-from student_score.paths import EXPERIMENTS, known_studies
+from student_score.paths import EXPERIMENTS, known_studies, work_folder
 from student_score.studies.claims import Claim, Judgement
+from student_score.studies.numbers import number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,10 +39,12 @@ class Study:
         claims: what is claimed, in the order of their verdicts.
         rows: what is trained on, by name; records of other rows are no evidence.
         judge: evidence -> a judgement for each claim.
+        conclude: judgements -> one to four sentences that follow from them; the first is the answer in short.
         draw: evidence, folder -> writes figure.png, and tables if there are any, into the folder.
         report: evidence -> lines to print.
         trainings: rows -> the table of trainings, a row for each; None if the study judges a sweep.
         varies: keys of the configuration that the study looks at; all others must be as they are by default.
+        answers: whether its first sentence is part of the answer to the project's question.
         benchmark: whether it measures times, which differ by machine.
     """
 
@@ -51,10 +54,12 @@ class Study:
     claims: Sequence[Claim]
     rows: Mapping[str, Rows]
     judge: Callable[[Any], list[Judgement]]
+    conclude: Callable[[Sequence[Judgement]], list[str]]
     draw: Callable[[Any, Path], None]
     report: Callable[[Any], Iterator[str]]
     trainings: "Callable[[Mapping[str, Rows]], pd.DataFrame] | None" = None
     varies: Sequence[str] = ()
+    answers: bool = False
     benchmark: bool = False
 
     @cached_property
@@ -98,7 +103,7 @@ def command(name: str) -> str:
 
 def results_folder(name: str) -> Path:
     """Return the folder of a study's verdicts and figure."""
-    return EXPERIMENTS / name / "results"
+    return work_folder() / "experiments" / name / "results"
 
 
 def conclude(name: str, evidence: Any, folder: Path) -> list[Judgement]:
@@ -112,14 +117,20 @@ def conclude(name: str, evidence: Any, folder: Path) -> list[Judgement]:
 
 
 def closing(name: str, evidence: Any, judgements: Sequence[Judgement], folder: Path) -> Iterator[str]:
-    """Yield what a study prints: its own report, then its verdicts with the numbers behind them."""
+    """Yield what a study prints: its own report, its conclusion, its verdicts with the numbers that decide them."""
     yield from load(name).report(evidence)
     yield ""
-    place = folder.relative_to(EXPERIMENTS.parent) if folder.is_relative_to(EXPERIMENTS) else folder
+    yield from load(name).conclude(judgements)
+    yield ""
+    place = folder.relative_to(work_folder()) if folder.is_relative_to(work_folder()) else folder
     yield f"Verdicts of the study {name} ({place}):"
     for item in judgements:
-        yield f"  {item.verdict.name.upper()}: {item.claim.sentence}"
-        yield "      " + ", ".join(f"{key} {value}" for key, value in item.measured.items())
+        whose = f" ({item.claim.whose.value} claim)" if item.instead else ""
+        yield f"  {item.verdict.name.upper()}: {item.claim.sentence}{whose}"
+        if item.instead:
+            yield f"      Instead: {item.instead}"
+        numbers = item.decided_by or item.measured
+        yield "      " + "; ".join(f"{key}: {number(value)}" for key, value in numbers.items())
 
 
 def write_verdicts(path: Path, question: str, judgements: Sequence[Judgement]) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from student_score.errors import InputError
-from student_score.paths import CACHE
+from student_score.paths import cache_folder
 from student_score.sweeps.plan import Plan
 from student_score.tracking.address import sqlite_path
 
@@ -40,12 +40,12 @@ def held(plan: Plan) -> Iterator[None]:
 
 
 def lock_path(uri: str, sweep_id: str) -> Path:
-    """Return the lock file of a sweep: beside a SQLite store, else in the repository's cache."""
+    """Return the lock file of a sweep: beside a SQLite store, else in the cache folder."""
     database = sqlite_path(uri)
     if database is not None:
         return database.with_name(f"{database.name}.sweeps") / f"{sweep_id[:16]}.lock"
     server = hashlib.sha256(uri.encode()).hexdigest()[:8]
-    return CACHE / "sweeps" / f"{server}-{sweep_id[:16]}.lock"
+    return cache_folder() / "sweeps" / f"{server}-{sweep_id[:16]}.lock"
 
 
 def described_holder(holder: Path) -> str:

@@ -1,6 +1,7 @@
 """What MLflow is told about a finished run, and a run as MLflow gives it back, in plain values."""
 
 import math
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from getpass import getuser
@@ -61,12 +62,15 @@ class Record:
             raise ValueError(f"metrics {bad} are not finite and must not be sent to MLflow")
 
     def points(self) -> Iterator[tuple[str, float, int]]:
-        """Yield name, value and step of every metric, single numbers at step 0, in Python's own numbers."""
-        for name, value in self.metrics.items():
-            yield name, float(value), 0
+        """Yield name, value and step of every metric, single numbers at step 0, in Python's own numbers.
+
+        Curves come first: what is written first is first in MLflow's lists, and what its page for comparing runs shows.
+        """
         for name, (epochs, values) in self.curves.items():
             for epoch, value in zip(epochs, values, strict=True):
                 yield name, float(value), int(epoch)
+        for name, value in self.metrics.items():
+            yield name, float(value), 0
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,8 @@ class RecordedRun:
 
     content: Callable[[str], bytes]
     """Returns the content of an artifact, given its name; TrackingError if the store cannot be used."""
+
+    experiment_id: str = ""
 
     def read(self, name: str) -> bytes:
         """Return the content of an artifact; InputError if it cannot be had."""
@@ -131,9 +137,17 @@ def mlflow_tags(name: str, tags: Mapping[str, str], note: str, parent_run_id: st
     return {
         "mlflow.source.name": "student-score",
         "mlflow.source.type": "LOCAL",
-        "mlflow.user": getuser(),
+        "mlflow.user": user(),
         **tags,
         **({"mlflow.note.content": note} if note else {}),
         **({} if parent_run_id is None else {"mlflow.parentRunId": parent_run_id}),
         "mlflow.runName": name,
     }
+
+
+def user() -> str:
+    """Return the name of the user, the number of one who has none."""
+    try:
+        return getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
