@@ -1,15 +1,17 @@
 """What is claimed of the article's training, and the rules that decide it."""
 
-from student_score.studies.claims import Claim
+from student_score.studies.claims import Claim, Whose
 
 TRANSCRIPTS = Claim(
     name="transcripts",
+    whose=Whose.article,
     sentence="The article's two transcripts come out digit for digit: losses, final weights and predictions.",
     source="the article",
     rule="Every published number equals the computed one, rounded to the digits printed.",
 )
 LOSS_INCREASES = Claim(
     name="loss_increases",
+    whose=Whose.article,
     sentence="With a rate that is too large, 0.01 or 0.1, the loss tends to increase instead of decrease.",
     source="the article",
     rule=(
@@ -19,18 +21,21 @@ LOSS_INCREASES = Claim(
 )
 UNITS_DIE = Claim(
     name="units_die",
+    whose=Whose.ours,
     sentence="At 0.01 and 0.1 both hidden units die in epoch 1 or 2, and the network becomes a constant.",
     source="ReLU units have no slope where they are inactive, so nothing revives them",
     rule="At both rates: collapse_epoch is at most 2, all units end dead, and the outcome is collapsed.",
 )
 BIAS_ALONE = Claim(
     name="bias_alone",
+    whose=Whose.ours,
     sentence="The 218.85 at which the loss stays at 0.01 is what the output bias alone costs, still being trained.",
     source="closed form for a network whose units are all dead, see the study plateau",
     rule="|last avg_loss - closed form| < 1e-6 at 0.01 and at 0.1.",
 )
 NOT_CONVERGED = Claim(
     name="not_converged",
+    whose=Whose.ours,
     sentence="At 0.0001 the training has not converged after 1000 epochs; it needs some 46,000 to come below 0.01.",
     source="a pilot computation",
     rule=(
@@ -39,12 +44,14 @@ NOT_CONVERGED = Claim(
 )
 TWO_LOSSES = Claim(
     name="two_losses",
+    whose=Whose.ours,
     sentence="The loss that the article prints is not the error of the network it ends with.",
     source="avg_loss takes each row's error before that row's update",
     rule="At 0.0001, after 1000 epochs, avg_loss exceeds train_mse by more than 5 %.",
 )
 LINEAR = Claim(
     name="linear_rows",
+    whose=Whose.ours,
     sentence=(
         "The three rows lie exactly on score = 20 + 5 studied + 5 slept, so a straight line fits them without error "
         "and they cannot show that a network is needed."

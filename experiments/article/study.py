@@ -7,6 +7,7 @@ from student_score.studies.study import Study
 from student_score.tracking.record import RecordedRun
 
 from .claims import CLAIMS
+from .conclusion import conclude
 from .figure import draw
 from .judge import by_rate_and_epochs, judge
 from .published import PUBLISHED, published_and_computed
@@ -40,7 +41,9 @@ STUDY = Study(
     claims=CLAIMS,
     rows={"student_scores": ARTICLE_ROWS},
     judge=judge,
+    conclude=conclude,
     draw=draw,
     report=report,
+    answers=True,
     varies=("training.learning_rate", "training.epochs"),
 )

@@ -1,5 +1,6 @@
 """Counts, shares and their intervals: what verdicts, figure and report are made of."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -7,10 +8,14 @@ import pandas as pd
 from scipy.stats import binomtest
 
 from student_score.data.article import ARTICLE_ROWS
+from student_score.studies.numbers import percent
 
 from .claims import CONFIDENCE, FEW, LEAST
 from .closed_forms import probability_born_dead
 from .trainings import SIZES
+
+INTERVAL = "99 % interval of the share of {} (%)"
+"""What an interval that decides is called."""
 
 
 def select(table: pd.DataFrame, variant: str, rate: float) -> pd.DataFrame:
@@ -59,6 +64,19 @@ def rare(measured: dict[str, Any], name: str) -> bool | None:
     return bool(high < FEW)
 
 
+def percents(low: float, high: float) -> list[float]:
+    """Return an interval of shares in per cent."""
+    return [percent(low), percent(high)]
+
+
+def few(measured: Mapping[str, Any], name: str, what: str) -> dict[str, Any]:
+    """Return the interval of a share, and what it has to lie below."""
+    return {
+        INTERVAL.format(what): percents(*measured[f"{name}_clopper_pearson_99"]),
+        "allowed below (%)": percent(FEW),
+    }
+
+
 class AllBornDead(NamedTuple):
     """Networks of one hidden size born without a living unit, of how many, as predicted, and the share's interval."""
 
@@ -78,6 +96,11 @@ def born_dead_by_size(table: pd.DataFrame) -> dict[int, AllBornDead]:
         low, high = interval(number, len(own), 1 - (1 - CONFIDENCE) / len(SIZES))
         found[size] = AllBornDead(number, len(own), probability_born_dead(ARTICLE_ROWS) ** size, low, high)
     return found
+
+
+def farness(found: AllBornDead) -> float:
+    """Return how far a prediction lies from the middle of its interval, 1 being the interval's end."""
+    return abs(2 * found.predicted - found.low - found.high) / (found.high - found.low)
 
 
 class Fates(NamedTuple):

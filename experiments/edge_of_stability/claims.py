@@ -1,6 +1,6 @@
 """What is claimed of the edge of stability, and the thresholds that decide it."""
 
-from student_score.studies.claims import Claim
+from student_score.studies.claims import Claim, Whose
 
 LOWER, UPPER = 0.00148, 0.00258
 """Ends of the range of learning rates in which the plan of this study expects the edge."""
@@ -23,6 +23,7 @@ SETTLED = 1e-10
 COHEN = "Cohen et al. 2021"
 HOVERING = Claim(
     name="hovers_at_the_edge",
+    whose=Whose.ours,
     sentence="For rates between 0.00148 and 0.00258 the sharpness ends up hovering at 2 / rate.",
     source=f"{COHEN}; the range is a prediction of this study",
     rule=(
@@ -32,6 +33,7 @@ HOVERING = Claim(
 )
 HALF_RISE = Claim(
     name="half_of_the_steps_raise_the_loss",
+    whose=Whose.literature,
     sentence="At the edge about half of all steps raise the loss, and over many steps it still falls.",
     source=COHEN,
     rule=(
@@ -41,24 +43,28 @@ HALF_RISE = Claim(
 )
 FROM_BELOW = Claim(
     name="meets_the_edge_from_below",
+    whose=Whose.literature,
     sentence="The sharpness rises until it meets 2 / rate and stays near it.",
     source=f"progressive sharpening, {COHEN}",
     rule="At every rate of the 15 within the range, sharpness * rate / 2 never exceeds 1.1 at any recorded step.",
 )
 BELOW = Claim(
     name="below_the_range",
+    whose=Whose.literature,
     sentence="At a rate below 0.00148 the sharpness ends under 2 / rate, and the loss only falls.",
     source=COHEN,
     rule="At every rate of the 15 below the range: sharpness * rate / 2 < 1 at the end, none of the last steps rises.",
 )
 UPPER_EDGE = Claim(
     name="above_the_range",
+    whose=Whose.ours,
     sentence="At rates above 0.00258 descent no longer hovers at the edge.",
     source="prediction of this study",
     rule="At every rate above the range the median of sharpness * rate / 2 is more than 0.2 % away from 1.",
 )
 LEAVES = Claim(
     name="some_leave_the_edge",
+    whose=Whose.ours,
     sentence="At some rates within the range descent meets the edge and leaves it again.",
     source="prediction of this study",
     rule=(
@@ -68,6 +74,7 @@ LEAVES = Claim(
 )
 LASTS = Claim(
     name="hovering_lasts",
+    whose=Whose.literature,
     sentence="Hovering lasts: ten times as many steps later half of the steps still raise the loss.",
     source=f"{COHEN}, where training stays at the edge until it ends",
     rule=(
@@ -77,6 +84,7 @@ LASTS = Claim(
 )
 FLOW = Claim(
     name="flow_ignores_the_edge",
+    whose=Whose.literature,
     sentence="The edge comes from the steps: gradient flow goes through 2 / rate of every rate in the range.",
     source=COHEN,
     rule=(
@@ -86,6 +94,7 @@ FLOW = Claim(
 )
 LOWER_EDGE = Claim(
     name="flow_gives_the_lower_edge",
+    whose=Whose.literature,
     sentence="The range begins at 2 / (sharpness at the end of gradient flow).",
     source=COHEN,
     rule=(
@@ -95,6 +104,7 @@ LOWER_EDGE = Claim(
 )
 CATAPULT = Claim(
     name="catapult",
+    whose=Whose.ours,
     sentence="Training converges up to a rate of 2 / (sharpness at the start), and not beyond.",
     source="Lewkowycz et al. 2020, where this is the limit of the phase without a catapult",
     rule="Of the trainings for 20,000 steps, those below it neither collapse nor diverge, and all above it do.",

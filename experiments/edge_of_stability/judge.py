@@ -7,6 +7,7 @@ import pandas as pd
 
 from student_score.model.outcome import Outcome
 from student_score.studies.claims import Judgement
+from student_score.studies.numbers import number, percent
 
 from .claims import (
     AGREE,
@@ -95,7 +96,19 @@ def judge_hovering(inside: pd.DataFrame) -> Judgement:
         return HOVERING.judge(None, WITHOUT_RANGE)
     counts = {"rates": len(inside), "hovering": int(hovers(inside).sum())}
     spread = by_rate(inside, "late_ratio_1_percent", 3) | by_rate(inside, "late_ratio_99_percent", 3)
-    return HOVERING.judge(bool(hovers(inside).all()), counts | by_rate(inside, "late_ratio_median") | spread)
+    away = inside[~hovers(inside)]
+    return HOVERING.judge(
+        bool(hovers(inside).all()),
+        counts | by_rate(inside, "late_ratio_median") | spread,
+        {"rates whose sharpness ends up at 2 / rate": counts["hovering"], "rates in the range": len(inside)},
+        f"The sharpness ends up there at {counts['hovering']} of {len(inside)} rates, elsewhere at {rates_of(away)}.",
+    )
+
+
+def rates_of(table: pd.DataFrame) -> str:
+    """Return the rates of a table in words, the first three of many."""
+    rates = [f"{rate:.6f}" for rate in sorted(table["learning_rate"])]
+    return ", ".join(rates[:3]) + (f" and {len(rates) - 3} more rates" if len(rates) > 3 else "")
 
 
 def judge_half_rise(inside: pd.DataFrame) -> Judgement:
@@ -104,7 +117,17 @@ def judge_half_rise(inside: pd.DataFrame) -> Judgement:
         return HALF_RISE.judge(None, WITHOUT_RANGE)
     falls = inside["late_loss_last_tenth"] < inside["late_loss_first_tenth"]
     counts = {"rates": len(inside), "about_half": int(half_rise(inside).sum()), "loss_falls": int(falls.sum())}
-    return HALF_RISE.judge(bool((half_rise(inside) & falls).all()), counts | by_rate(inside, "late_rises", 4))
+    both = half_rise(inside) & falls
+    return HALF_RISE.judge(
+        bool(both.all()),
+        counts | by_rate(inside, "late_rises", 4),
+        {
+            "rates at which half of the steps raise a loss that falls": int(both.sum()),
+            "rates in the range": len(inside),
+        },
+        f"At {counts['about_half']} of {len(inside)} rates half of the last steps raise the loss, and at "
+        f"{counts['loss_falls']} it falls; not both at {rates_of(inside[~both])}.",
+    )
 
 
 def judge_from_below(inside: pd.DataFrame) -> Judgement:
@@ -114,7 +137,14 @@ def judge_from_below(inside: pd.DataFrame) -> Judgement:
     found = inside.assign(largest_ratio=inside["largest_sharpness"] * inside["learning_rate"] / 2)
     holds = found["largest_ratio"] <= OVERSHOOT
     counts = {"rates": len(found), "from_below": int(holds.sum())}
-    return FROM_BELOW.judge(bool(holds.all()), counts | by_rate(found, "largest_ratio", 4))
+    least, largest = (float(found["largest_ratio"].agg(which)) for which in ("min", "max"))
+    return FROM_BELOW.judge(
+        bool(holds.all()),
+        counts | by_rate(found, "largest_ratio", 4),
+        {"largest sharpness × rate / 2": round(largest, 4), "allowed at most": OVERSHOOT},
+        f"The sharpness overshoots at {len(found) - int(holds.sum())} of {len(found)} rates: at its largest it is "
+        f"{number(round(least, 2))} to {number(round(largest, 2))} times 2 / rate.",
+    )
 
 
 def judge_below(below: pd.DataFrame) -> Judgement:
@@ -123,7 +153,16 @@ def judge_below(below: pd.DataFrame) -> Judgement:
         return BELOW.judge(None, {"missing": "trainings at rates of the 15 below 0.00148 for 20,000 steps"})
     found = below.assign(end_ratio=below["end_sharpness"] * below["learning_rate"] / 2)
     holds = (found["end_ratio"] < 1) & (found["late_rises"] == 0)
-    return BELOW.judge(bool(holds.all()), by_rate(found, "end_ratio") | by_rate(found, "late_rises", 4))
+    largest, rises = float(found["end_ratio"].max()), percent(float(found["late_rises"].max()))
+    return BELOW.judge(
+        bool(holds.all()),
+        by_rate(found, "end_ratio") | by_rate(found, "late_rises", 4),
+        {"last steps that raise the loss (%)": rises, "claimed": 0}
+        if rises
+        else {"largest sharpness × rate / 2 at the end": round(largest, 5), "allowed below": 1},
+        f"The sharpness ends at up to {number(round(largest, 5))} times 2 / rate, and up to {number(rises)} % of the "
+        "last steps raise the loss.",
+    )
 
 
 def judge_upper_edge(short: pd.DataFrame) -> Judgement:
@@ -135,7 +174,13 @@ def judge_upper_edge(short: pd.DataFrame) -> Judgement:
         "highest_rate_that_hovers": extreme(short[hovers(short)], "max"),
         "lowest_rate_that_collapses": extreme(short[short["outcome"] == Outcome.collapsed.name], "min"),
     }
-    return UPPER_EDGE.judge(not hovers(above).any(), measured | by_rate(above, "late_ratio_median"))
+    highest, collapses = measured["highest_rate_that_hovers"], measured["lowest_rate_that_collapses"]
+    return UPPER_EDGE.judge(
+        not hovers(above).any(),
+        measured | by_rate(above, "late_ratio_median"),
+        {"highest rate that hovers": highest, "claimed at most": UPPER},
+        f"The highest rate that hovers is {number(highest)}, the lowest that collapses {number(collapses)}.",
+    )
 
 
 def judge_leaves(inside: pd.DataFrame) -> Judgement:
@@ -144,7 +189,12 @@ def judge_leaves(inside: pd.DataFrame) -> Judgement:
         return LEAVES.judge(None, WITHOUT_RANGE)
     left = inside[inside["reaches_edge_after_step"].notna() & (inside["late_rises"] == 0)]
     counts = {"rates": len(inside), "left_the_edge": len(left)}
-    return LEAVES.judge(len(left) > 0, counts | by_rate(left, "late_ratio_median"))
+    return LEAVES.judge(
+        len(left) > 0,
+        counts | by_rate(left, "late_ratio_median"),
+        {"rates that leave the edge": len(left), "needed at least": 1},
+        f"None of {len(inside)} rates leaves the edge again.",
+    )
 
 
 def judge_lasts(grid: pd.DataFrame, long: pd.DataFrame) -> Judgement:
@@ -156,7 +206,16 @@ def judge_lasts(grid: pd.DataFrame, long: pd.DataFrame) -> Judgement:
         return LASTS.judge(None, missing)
     counts = {"at_the_edge": len(hovering), "still_there": int(half_rise(later).sum())}
     measured = counts | by_rate(later, "late_ratio_median", 7) | by_rate(later, "late_rises", 4)
-    return LASTS.judge(bool(half_rise(later).all()), measured)
+    return LASTS.judge(
+        bool(half_rise(later).all()),
+        measured,
+        {
+            f"rates with half of the steps rising after {LONG:,}": counts["still_there"],
+            f"rates with that after {STEPS:,}": len(hovering),
+        },
+        f"Of {len(hovering)} rates at which half of the steps raise the loss after {STEPS:,} steps, "
+        f"{counts['still_there'] or 'none'} still do after {LONG:,}.",
+    )
 
 
 def judge_flow(flow: dict[str, dict[str, Any]], inside: pd.DataFrame) -> Judgement:
@@ -174,7 +233,16 @@ def judge_flow(flow: dict[str, dict[str, Any]], inside: pd.DataFrame) -> Judgeme
         "smallest_ratio": round(radau * lowest / 2, 5),
     }
     agree = abs(radau - other) <= AGREE * radau
-    return FLOW.judge(agree and measured["settled"] and radau * lowest / 2 > 1 + HOVERS, measured)
+    return FLOW.judge(
+        agree and measured["settled"] and radau * lowest / 2 > 1 + HOVERS,
+        measured,
+        {
+            "smallest sharpness × rate / 2 at the flow's end": round(radau * lowest / 2, 5),
+            "needed more than": 1 + HOVERS,
+        },
+        f"The flow ends at a sharpness of {number(radau)}, {number(round(radau * lowest / 2, 5))} times 2 / rate of "
+        f"the lowest rate; settled: {number(measured['settled'])}, integrators agree: {number(agree)}.",
+    )
 
 
 def judge_lower_edge(flow: dict[str, dict[str, Any]], short: pd.DataFrame) -> Judgement:
@@ -194,7 +262,16 @@ def judge_lower_edge(flow: dict[str, dict[str, Any]], short: pd.DataFrame) -> Ju
         "highest_rate_that_stays_below": extreme(found[~reaches], "max"),
         "lowest_rate_that_reaches_the_edge": extreme(found[reaches], "min"),
     }
-    return LOWER_EDGE.judge(bool((reaches == above).all()), measured)
+    quiet, reaching = measured["highest_rate_that_stays_below"], measured["lowest_rate_that_reaches_the_edge"]
+    return LOWER_EDGE.judge(
+        bool((reaches == above).all()),
+        measured,
+        {"highest rate that stays below the edge": quiet, "limit of the flow": round(limit, 7)}
+        if (above & ~reaches).any()
+        else {"lowest rate that reaches the edge": reaching, "limit of the flow": round(limit, 7)},
+        f"The end of gradient flow gives {number(limit)}; the highest rate that stays below the edge is "
+        f"{number(quiet)}, the lowest that reaches it {number(reaching)}.",
+    )
 
 
 def judge_catapult(short: pd.DataFrame) -> Judgement:
@@ -215,4 +292,13 @@ def judge_catapult(short: pd.DataFrame) -> Judgement:
         "highest_rate_that_trains": extreme(short[~fails], "max"),
         "lowest_rate_that_fails": extreme(short[fails], "min"),
     }
-    return CATAPULT.judge(bool((fails == above).all()), measured)
+    trains, failing = measured["highest_rate_that_trains"], measured["lowest_rate_that_fails"]
+    return CATAPULT.judge(
+        bool((fails == above).all()),
+        measured,
+        {"highest rate that trains": trains, "limit at the start": round(limit, 6)}
+        if (above & ~fails).any()
+        else {"lowest rate that fails": failing, "limit at the start": round(limit, 6)},
+        f"The curvature at the start gives {number(round(limit, 6))}; the highest rate that trains is "
+        f"{number(trains)}, the lowest that fails {number(failing)}.",
+    )

@@ -8,6 +8,7 @@ from student_score.data.article import ARTICLE_ROWS
 from student_score.studies.study import Study
 
 from .claims import CLAIMS
+from .conclusion import conclude
 from .figure import draw
 from .judge import judge
 from .trainings import DESCENT, trainings
@@ -42,6 +43,7 @@ STUDY = Study(
     rows={"student_scores": ARTICLE_ROWS},
     trainings=trainings,
     judge=judge,
+    conclude=conclude,
     draw=draw,
     report=report,
 )

@@ -16,6 +16,7 @@ from student_score.stability.collapse import (
     collapsed_bias,
 )
 from student_score.studies.claims import Claim, Judgement
+from student_score.studies.numbers import bound, number
 
 from .claims import ANY_ORDER, FIVE_ROWS, FULL_BATCH, LEAST_COLLAPSED, LIMIT, THREE_ROWS, TOLERANCE
 from .trainings import FIVE, FIVE_ORDERS, RATES, ROWS, THREE, THREE_ORDERS
@@ -52,7 +53,23 @@ def judge_heights(claim: Claim, table: pd.DataFrame, rows: Rows, *, expected: in
     measured = {"trainings": len(table), "collapsed": len(collapsed), "largest_distance_below": bound(distances)}
     if len(table) < expected:
         return claim.judge(None, {**measured, "missing": expected - len(table)})
-    return claim.judge(len(collapsed) == len(table) and max(distances) < TOLERANCE, measured)
+    return claim.judge(
+        len(collapsed) == len(table) and max(distances) < TOLERANCE,
+        measured,
+        within(distances) if len(collapsed) == len(table) else counted(len(collapsed), len(table)),
+        f"{len(collapsed)} of {len(table)} trainings collapsed; their heights lie up to "
+        f"{number(max(distances, default=0.0))} points² from the closed form.",
+    )
+
+
+def within(distances: Sequence[float]) -> dict[str, float | None]:
+    """Return how near the closed form is, and how near it has to be."""
+    return {"largest distance from the closed form, below (points²)": bound(distances), "allowed below": TOLERANCE}
+
+
+def counted(collapsed: int, total: int) -> dict[str, float | None]:
+    """Return how many trainings collapsed, of how many."""
+    return {"trainings that collapsed": collapsed, "trainings that had to": total}
 
 
 def closed_height(rows: Rows, order: str, rate: float) -> float:
@@ -64,11 +81,6 @@ def closed_height(rows: Rows, order: str, rate: float) -> float:
 def ordered(rows: Rows, order: str) -> Floats:
     """Return the scores in a row order written as 231."""
     return rows.targets[[int(row) - 1 for row in order]]
-
-
-def bound(distances: Sequence[float]) -> float | None:
-    """Return the smallest power of ten above all distances: the distances' own digits depend on the machine."""
-    return float(f"1e{int(np.ceil(np.log10(max(*distances, 1e-15))))}") if distances else None
 
 
 def judge_any_order(three: pd.DataFrame, *, expected: int) -> Judgement:
@@ -88,7 +100,17 @@ def judge_any_order(three: pd.DataFrame, *, expected: int) -> Judgement:
         "largest_spread_of_biases": round(float(biases.max()), 6),
         "largest_distance_of_bias_below": bound(distances),
     }
-    return ANY_ORDER.judge(bool(holds), measured)
+    same, apart = measured["largest_spread_of_heights_below"], measured["smallest_spread_of_biases"]
+    return ANY_ORDER.judge(
+        bool(holds),
+        measured,
+        {
+            "orders change the height by less than (points²)": same,
+            "orders change the bias by at least (points)": apart,
+        },
+        f"Between the orders the heights differ by less than {number(same)} points² and the biases by at least "
+        f"{number(apart)} points; the biases lie less than {number(bound(distances))} points from their closed form.",
+    )
 
 
 def judge_full_batch(table: pd.DataFrame) -> Judgement:
@@ -99,7 +121,12 @@ def judge_full_batch(table: pd.DataFrame) -> Judgement:
     measured = {"collapsed": len(collapsed), "variance": round(variance, 6), "largest_distance_below": bound(distances)}
     if len(collapsed) < LEAST_COLLAPSED:
         return FULL_BATCH.judge(None, {**measured, "missing": LEAST_COLLAPSED - len(collapsed)})
-    return FULL_BATCH.judge(max(distances) < TOLERANCE, measured)
+    return FULL_BATCH.judge(
+        max(distances) < TOLERANCE,
+        measured,
+        {"largest distance from the variance, below (points²)": bound(distances), "allowed below": TOLERANCE},
+        f"Heights lie up to {number(bound(distances))} points² from the variance, {number(variance)} points².",
+    )
 
 
 def judge_limit(table: pd.DataFrame) -> Judgement:
@@ -114,4 +141,10 @@ def judge_limit(table: pd.DataFrame) -> Judgement:
     }
     if not (table["learning_rate"] > BIAS_LIMIT).any():
         return LIMIT.judge(None, {**measured, "missing": f"rates above {BIAS_LIMIT:g}"})
-    return LIMIT.judge(len(diverged) > 0 and diverged.min() > BIAS_LIMIT, measured)
+    lowest = measured["lowest_diverged_rate"]
+    return LIMIT.judge(
+        len(diverged) > 0 and diverged.min() > BIAS_LIMIT,
+        measured,
+        {"lowest rate that became non-finite": lowest, "claimed not below": BIAS_LIMIT},
+        f"The lowest rate at which a training became non-finite is {number(lowest)}.",
+    )

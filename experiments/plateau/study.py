@@ -7,6 +7,7 @@ import pandas as pd
 from student_score.studies.study import Study
 
 from .claims import CLAIMS
+from .conclusion import conclude
 from .figure import draw
 from .judge import judge
 from .trainings import ROWS, trainings
@@ -33,6 +34,8 @@ STUDY = Study(
     rows=ROWS,
     trainings=trainings,
     judge=judge,
+    conclude=conclude,
     draw=draw,
     report=report,
+    answers=True,
 )

@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from student_score.studies.claims import Claim, Judgement
+from student_score.studies.claims import Claim, Judgement, tightest
+from student_score.studies.numbers import number
 from student_score.studies.timing import judge_ratio, spread
 
 from .claims import HALF_THE_CLIENT, PLAN, SERVER, THOUSAND, TIMES_EACH_EPOCH, TIMES_SCRIPT
@@ -59,4 +60,8 @@ def judge_command(claim: Claim, rows: pd.DataFrame, *, seconds: float, megabytes
     holds = rows["seconds"].median() < seconds and not peak >= megabytes
     memory = {} if np.isnan(peak) else {PEAK: round(float(peak))}
     measured = {**spread(rows["seconds"], "seconds"), **memory, "rounds": len(rows), "cores": int(rows["cores"].max())}
-    return claim.judge(bool(holds), measured)
+    took = [("wall time, median (s)", measured["seconds_median"], "target below", seconds)]
+    if megabytes < np.inf:
+        took.append(("peak memory (MB)", memory[PEAK], "target below", megabytes))
+    said = " and ".join(f"{number(found)} {name[-3:-1].strip('(')}" for name, found, _, _ in took)
+    return claim.judge(bool(holds), measured, tightest(*took), f"The command takes {said}.")

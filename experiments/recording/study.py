@@ -12,6 +12,7 @@ from student_score.data.article import ARTICLE_ROWS
 from student_score.studies.study import Study
 
 from .claims import CLAIMS
+from .conclusion import conclude
 from .extent import ROWS
 from .figure import costs, draw, summary
 from .judge import judge
@@ -41,6 +42,7 @@ STUDY = Study(
     rows={ROWS: ARTICLE_ROWS},
     trainings=trainings,
     judge=judge,
+    conclude=conclude,
     draw=draw,
     report=report,
     benchmark=True,

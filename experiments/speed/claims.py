@@ -1,6 +1,6 @@
 """What is claimed of the fastest rate and of range tests, and what it takes to decide it."""
 
-from student_score.studies.claims import Claim
+from student_score.studies.claims import Claim, Whose
 
 WITHIN = 0.02
 """Largest relative distance of the best rate from the limit."""
@@ -26,6 +26,7 @@ FACTOR = 3.0
 
 BEST = Claim(
     name="best_rate",
+    whose=Whose.ours,
     sentence="The rate with the lowest error after 1000 epochs lies within 2 % of the spectral limit.",
     source="prediction of this study: on a quadratic with a large condition number, 2 / (largest + smallest curvature) "
     "is fastest",
@@ -37,6 +38,7 @@ BEST = Claim(
 )
 DECAY = Claim(
     name="late_decay",
+    whose=Whose.ours,
     sentence="Late in a training the logarithm of the loss falls by 2 ln(1 / spectral radius) an epoch.",
     source="linear stability of the epoch's map at a minimum that fits every row",
     rule=(
@@ -51,6 +53,7 @@ RANGE_RULE = (
 )
 RISE_READING = Claim(
     name="range_test_rise",
+    whose=Whose.ours,
     sentence="The rate at which a range test's loss starts to rise moves by a factor of three with the ramp's length.",
     source="the test is Smith's (2017, section 3.3), the factor a prediction of this study",
     rule=RANGE_RULE.format(
@@ -60,6 +63,7 @@ RISE_READING = Claim(
 )
 STEEPEST_READING = Claim(
     name="range_test_steepest",
+    whose=Whose.ours,
     sentence="The rate at which a range test's loss falls most steeply moves by a factor of three with its length.",
     source="the reading is that of fastai's finder (Howard and Gugger 2020) after Smith (2017), the factor a "
     "prediction of this study",

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from student_score.studies.claims import Claim, Judgement
+from student_score.studies.numbers import number, percent
 
 from .claims import (
     BEST,
@@ -60,7 +61,13 @@ def judge_best(table: pd.DataFrame, limit: float | None) -> Judgement:
         "train_mse_there": float(f"{best['train_mse']:.3g}"),
         "train_mse_at_the_limit": float(f"{at_limit['train_mse']:.3g}"),
     }
-    return BEST.judge(abs(ratio - 1) <= WITHIN, measured)
+    away = percent(abs(ratio - 1))
+    return BEST.judge(
+        abs(ratio - 1) <= WITHIN,
+        measured,
+        {"best rate, away from the limit by (%)": away, "allowed at most": percent(WITHIN)},
+        f"The best rate, {number(measured['best_rate'])}, is {number(round(ratio, 4))} times the spectral limit.",
+    )
 
 
 def judge_decay(table: pd.DataFrame) -> Judgement:
@@ -81,7 +88,13 @@ def judge_decay(table: pd.DataFrame) -> Judgement:
         "not_judged_above": len(above),
         "largest_relative_error_above": float(f"{beyond.max():.1e}") if len(above) else None,
     }
-    return DECAY.judge(bool(errors.max() < DECAY_ERROR), measured)
+    largest = percent(measured["largest_relative_error"])
+    return DECAY.judge(
+        bool(errors.max() < DECAY_ERROR),
+        measured,
+        {"largest error of the slope (%)": largest, "allowed below": percent(DECAY_ERROR)},
+        f"The slope of the logarithm is off by up to {number(largest)} %, at a rate of {number(measured['at_rate'])}.",
+    )
 
 
 def judge_range(claim: Claim, table: pd.DataFrame, readings: Sequence[str], limit: float | None) -> Judgement:
@@ -101,4 +114,12 @@ def judge_range(claim: Claim, table: pd.DataFrame, readings: Sequence[str], limi
             if limit is not None:
                 near = (ramp[reading] / limit - 1).abs() <= 0.1
                 measured[f"{name}_within_10_percent_of_the_limit"] = int(near.sum())
-    return claim.judge(all(factors[shape, readings[0]] >= FACTOR for shape in SHAPES), measured)
+    own = [measured[f"{shape}_{readings[0]}_factor"] for shape in SHAPES]
+    return claim.judge(
+        all(factors[shape, readings[0]] >= FACTOR for shape in SHAPES),
+        measured,
+        {"smaller of the factors on two kinds of ramps": min(own), "needed at least": FACTOR},
+        "What the range test reads moves by "
+        + " and ".join(f"a factor of {number(x)} on {shape} ramps" for x, shape in zip(own, SHAPES, strict=True))
+        + ".",
+    )

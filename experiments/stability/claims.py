@@ -1,6 +1,6 @@
 """What is claimed of per-sample descent's limits, and the rules that decide it."""
 
-from student_score.studies.claims import Claim
+from student_score.studies.claims import Claim, Whose
 
 AT_MINIMUM = 1e-12
 """Score points squared. A converged training whose train_mse is below this is at a minimum, not only near one."""
@@ -16,6 +16,7 @@ BEYOND = 0.00165
 
 SPECTRAL = Claim(
     name="spectral",
+    whose=Whose.literature,
     sentence=(
         "No training converges to a minimum at which the product of an epoch's row updates, seen on the residuals, has "
         "a spectral radius of 1 or more."
@@ -28,6 +29,7 @@ SPECTRAL = Claim(
 )
 LIMIT = Claim(
     name="limit",
+    whose=Whose.ours,
     sentence="At the minimum that small rates reach, that radius becomes 1 near a rate of 0.0016.",
     source="prediction of this study",
     rule=(
@@ -37,6 +39,7 @@ LIMIT = Claim(
 )
 REGROWTH = Claim(
     name="regrowth",
+    whose=Whose.ours,
     sentence="The limit at the gradient flow's minimum predicts the first rate at which a fallen loss grows again.",
     source="prediction of this study",
     rule=(
@@ -48,6 +51,7 @@ REGROWTH = Claim(
 BOUND_RULE = "At every rate above 0.00165 whose training converged with train_mse below 1e-12, rate * {} > 2."
 PER_ROW = Claim(
     name="per_row",
+    whose=Whose.ours,
     sentence="Converged trainings above 0.00165 exceed 2 / max |J_i|², up to which no single row's update expands.",
     source="each update is a contraction up to this rate (Tanabe 1971), which is sufficient; that it is not necessary "
     "is a prediction of this study",
@@ -55,6 +59,7 @@ PER_ROW = Claim(
 )
 FULL_BATCH = Claim(
     name="full_batch",
+    whose=Whose.ours,
     sentence="Converged trainings above 0.00165 exceed 2 / sharpness, the limit of full-batch descent.",
     source="the limit of full-batch descent (Cohen et al. 2021); that it does not bind here is a prediction of this "
     "study",
@@ -62,6 +67,7 @@ FULL_BATCH = Claim(
 )
 BATCH_SHARPNESS = Claim(
     name="batch_sharpness",
+    whose=Whose.ours,
     sentence="Converged trainings above 0.00165 exceed 2 / batch sharpness.",
     source="the level at which batch sharpness settles (Andreyev and Beneventano 2024); that it does not bind here is "
     "a prediction of this study",

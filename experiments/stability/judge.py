@@ -7,6 +7,7 @@ import pandas as pd
 
 from student_score.model.outcome import Outcome
 from student_score.studies.claims import Claim, Judgement
+from student_score.studies.numbers import number
 
 from .claims import (
     AT_MINIMUM,
@@ -21,6 +22,13 @@ from .claims import (
     TOLERANCE,
 )
 from .trainings import FLOW
+
+NAMES = {
+    "per_row_limit": "2 / max |J_i|²",
+    "full_batch_limit": "2 / sharpness",
+    "batch_sharpness_limit": "2 / batch sharpness",
+}
+"""Columns of limits -> how they are written."""
 
 
 def judge(table: pd.DataFrame) -> list[Judgement]:
@@ -58,7 +66,13 @@ def judge_spectral(trained: pd.DataFrame, minima: pd.DataFrame, limit: float | N
         "largest_radius_above": round(float(above["spectral_radius"].max()), 4),
         "largest_ratio_of_rate_to_limit": round(float((minima["learning_rate"] / minima["cyclic_limit"]).max()), 4),
     }
-    return SPECTRAL.judge(measured["unstable_minima"] == 0, measured)
+    unstable = measured["unstable_minima"]
+    return SPECTRAL.judge(
+        unstable == 0,
+        measured,
+        {"minima reached although the radius is 1 or more": unstable, "minima reached": len(minima)},
+        f"{unstable:,} of {len(minima):,} minima were reached although the spectral radius is 1 or more there.",
+    )
 
 
 def judge_limit(minima: pd.DataFrame, limit: float | None) -> Judgement:
@@ -73,7 +87,13 @@ def judge_limit(minima: pd.DataFrame, limit: float | None) -> Judgement:
         "lowest_limit_there": round(float(smallest["cyclic_limit"].min()), 7),
         "highest_limit_there": round(float(smallest["cyclic_limit"].max()), 7),
     }
-    return LIMIT.judge(all(round(value, 4) == PREDICTED for value in limits), measured)
+    farthest = max(limits, key=lambda value: abs(value - PREDICTED))
+    return LIMIT.judge(
+        all(round(value, 4) == PREDICTED for value in limits),
+        measured,
+        {"rate at which the radius is 1, farthest from predicted": round(farthest, 7), "predicted": PREDICTED},
+        f"The radius becomes 1 at rates from {number(min(limits))} to {number(max(limits))}.",
+    )
 
 
 def judge_regrowth(trained: pd.DataFrame, limit: float | None) -> Judgement:
@@ -90,11 +110,18 @@ def judge_regrowth(trained: pd.DataFrame, limit: float | None) -> Judgement:
         measured[f"first_failed_rate_in_rows_{order}"] = None if np.isnan(collapsed) else float(collapsed)
         below = group["learning_rate"] < (np.inf if np.isnan(first) else first)
         held.append(near(float(group.loc[below, "learning_rate"].max()), first, limit))
-    if False in held:
-        return REGROWTH.judge(False, measured)
-    if None in held:
+    if None in held and False not in held:
         return REGROWTH.judge(None, {**measured, "missing": f"rates less than {TOLERANCE:.0%} apart around the limit"})
-    return REGROWTH.judge(True, measured)
+    return REGROWTH.judge(
+        False not in held,
+        measured,
+        {
+            f"row orders whose first rise is within {100 * TOLERANCE:g} % of the limit": held.count(True),
+            "row orders": len(held),
+        },
+        f"The limit at the gradient flow's minimum predicts the first rise of a fallen loss, within "
+        f"{100 * TOLERANCE:g} %, in {held.count(True)} of {len(held)} row orders.",
+    )
 
 
 def near(below: float, first: float, limit: float) -> bool | None:
@@ -123,4 +150,10 @@ def judge_bound(claim: Claim, minima: pd.DataFrame, column: str) -> Judgement:
         "smallest_ratio": round(float(ratios.min()), 4),
         "largest_ratio": round(float(ratios.max()), 4),
     }
-    return claim.judge(bool((ratios > 1).all()), measured)
+    return claim.judge(
+        bool((ratios > 1).all()),
+        measured,
+        {"smallest rate / limit": measured["smallest_ratio"], "needed more than": 1},
+        f"{measured['exceeding']} of {len(above)} trainings at a minimum exceed {NAMES[column]}; the smallest rate is "
+        f"{number(measured['smallest_ratio'])} times as large.",
+    )

@@ -5,7 +5,8 @@ import pandas as pd
 
 from student_score.arrays import Floats
 from student_score.model.activations import Activation
-from student_score.studies.claims import Judgement
+from student_score.studies.claims import Judgement, tightest
+from student_score.studies.numbers import number
 from student_score.studies.timing import judge_ratio, spread
 
 from .claims import (
@@ -66,7 +67,16 @@ def judge_million(table: pd.DataFrame) -> Judgement:
         "peak_megabytes": round(float(peak)),
         "threads": int(table["threads"].max()),
     }
-    return MILLION.judge(bool(seconds.median() < 6 and peak < 600), measured)
+    median = measured["seconds_median"]
+    return MILLION.judge(
+        bool(seconds.median() < 6 and peak < 600),
+        measured,
+        tightest(
+            ("wall time, median (s)", median, "target below", 6),
+            ("peak memory (MB)", measured["peak_megabytes"], "target below", 600),
+        ),
+        f"A million trainings take {number(median)} s and {number(measured['peak_megabytes'])} MB.",
+    )
 
 
 def sweep(table: pd.DataFrame, part: str) -> pd.DataFrame:
@@ -97,7 +107,14 @@ def judge_linear(table: pd.DataFrame) -> Judgement:
         worst[f"largest_step_of_{part}"] = round(float(steps.max()), 3)
         worst[f"{part}_at_that_step"] = wanted[int(steps.argmax()) + 1]
     largest = max(value for key, value in worst.items() if key.startswith("largest"))
-    return LINEAR.judge(largest <= STEP_TOLERANCE, worst)
+    part = max(sizes, key=lambda name: worst[f"largest_step_of_{name}"])
+    return LINEAR.judge(
+        largest <= STEP_TOLERANCE,
+        worst,
+        {"largest growth of a step, times its share": largest, "target at most": STEP_TOLERANCE},
+        f"The step to {worst[f'{part}_at_that_step']:,} in {part.replace('_', ' ')} costs {number(largest)} times its "
+        "share.",
+    )
 
 
 def judge_smooth(table: pd.DataFrame) -> Judgement:
@@ -113,7 +130,13 @@ def judge_smooth(table: pd.DataFrame) -> Judgement:
             return SMOOTH.judge(None, {"missing": name})
         measured |= spread(ratio, name)
         ratios.append(ratio.median())
-    return SMOOTH.judge(bool(min(ratios) >= 100), measured)
+    slowest = float(f"{min(ratios):.4g}")
+    return SMOOTH.judge(
+        bool(min(ratios) >= 100),
+        measured,
+        {"smaller of the two ratios, median": slowest, "target at least": 100},
+        f"With one of them it is only {number(slowest)} times as fast.",
+    )
 
 
 def judge_first_call(table: pd.DataFrame) -> Judgement:
@@ -123,4 +146,13 @@ def judge_first_call(table: pd.DataFrame) -> Judgement:
         return FIRST_CALL.judge(None, {"missing": "first calls"})
     first, cached = (float(medians[method].max()) for method in (FIRST, CACHED))
     measured = {"seconds": round(first, 3), "cached_seconds": round(cached, 3)}
-    return FIRST_CALL.judge(first < 4 and cached < 0.4, measured)
+    return FIRST_CALL.judge(
+        first < 4 and cached < 0.4,
+        measured,
+        tightest(
+            ("first call (s)", measured["seconds"], "target below", 4),
+            ("first call where it is cached (s)", measured["cached_seconds"], "target below", 0.4),
+        ),
+        f"The first call takes {number(measured['seconds'])} s, and {number(measured['cached_seconds'])} s where it "
+        "is cached.",
+    )

@@ -12,6 +12,7 @@ from student_score.data.rows import Rows
 from student_score.studies.study import Study
 
 from .claims import CLAIMS
+from .conclusion import conclude
 from .figure import draw
 from .judge import cost, judge, sweep
 from .measure import COST, measure
@@ -70,6 +71,7 @@ STUDY = Study(
     rows=Extent().rows(),
     trainings=trainings,
     judge=judge,
+    conclude=conclude,
     draw=draw,
     report=report,
     benchmark=True,

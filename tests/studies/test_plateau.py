@@ -90,14 +90,6 @@ def test_a_short_table_decides_nothing(table):
         assert all("missing" in item.measured for item in found)
 
 
-@pytest.mark.parametrize(
-    ("distances", "power"), [([], None), ([0.0], 1e-15), ([3e-12, 1e-20], 1e-11), ([0.5, 2.0], 10.0)]
-)
-def test_distances_are_told_as_a_power_of_ten(distances, power):
-    """The smallest above them all: their own digits depend on the machine."""
-    assert judge.bound(distances) == power
-
-
 def test_figure_and_report(table, tmp_path):
     """The figure is drawn and the report says how the trainings ended."""
     STUDY.draw(table, tmp_path)

@@ -14,9 +14,12 @@ from student_score.data.rows import Rows
 from student_score.errors import InputError
 from student_score.paths import CONF, EXPERIMENTS, known_studies
 from student_score.studies import study
-from student_score.studies.claims import Claim, Verdict
+from student_score.studies.claims import Claim, Verdict, Whose, tightest
 
-CLAIM = Claim(name="c", sentence="S.", source="s", rule="R.")
+CLAIM = Claim(name="c", whose=Whose.literature, sentence="S.", source="s", rule="R.")
+
+TWO = {"found": 46221, "allowed at most": 1e-6}
+"""The numbers that decide it."""
 
 
 def toy(**changes) -> study.Study:
@@ -27,7 +30,8 @@ def toy(**changes) -> study.Study:
         caption="C.",
         claims=[CLAIM],
         rows={"student_scores": ARTICLE_ROWS},
-        judge=lambda evidence: [CLAIM.judge(True, {"n": len(evidence)})],
+        judge=lambda evidence: [CLAIM.judge(True, {"n": len(evidence)}, TWO)],
+        conclude=lambda judgements: [f"{len(judgements)} claim is decided."],
         draw=lambda evidence, folder: (folder / "figure.png").write_text(f"picture of {evidence}"),
         report=lambda evidence: iter([f"evidence: {evidence}"]),
     )
@@ -39,19 +43,46 @@ def toy(**changes) -> study.Study:
 )
 def test_a_verdict_follows_from_what_was_found(holds, verdict):
     """True supports, False refutes, None leaves undecided."""
-    assert CLAIM.judge(holds, {"n": 1}).verdict is verdict
+    judged = CLAIM.judge(holds, {"n": 1}, TWO, "Something else.")
+    assert judged.verdict is verdict
+    assert judged.instead == ("Something else." if verdict is Verdict.refuted else "")
+
+
+@pytest.mark.parametrize("two", [{}, {"found": 1}, {"found": 1, "allowed": 2, "more": 3}])
+def test_two_numbers_decide_a_claim(two):
+    """A verdict cannot be given without them; where nothing is decided there may be none."""
+    with pytest.raises(ValueError, match=f"c: two numbers decide a claim, not {len(two)}: "):
+        CLAIM.judge(True, {}, two)
+    assert CLAIM.judge(None, {"missing": "all"}).decided_by == {}
+
+
+def test_a_refuted_claim_says_what_is_true_instead():
+    """It cannot be refuted without."""
+    with pytest.raises(ValueError, match="c: it is refuted, so say what is true instead"):
+        CLAIM.judge(False, {}, TWO)
+
+
+def test_the_tightest_limit_decides():
+    """Of several limits, the one that is exceeded most or comes nearest to it; any excess of 0 comes first."""
+    time, memory = ("time (s)", 3.0, "below (s)", 6.0), ("memory (MB)", 400.0, "below (MB)", 600.0)
+    assert tightest(time, memory) == {"memory (MB)": 400.0, "below (MB)": 600.0}
+    assert tightest(("rises", 1, "claimed", 0), memory) == {"rises": 1, "claimed": 0}
 
 
 def test_verdicts_are_written_with_the_numbers(tmp_path):
     """verdicts.json holds the question, every claim with its rule, verdict and numbers; nan is refused."""
-    study.write_verdicts(tmp_path / "v.json", "Q?", [CLAIM.judge(True, {"n": 1})])
+    judgements = [CLAIM.judge(True, {"n": 1}, TWO), CLAIM.judge(False, {}, TWO, "T."), CLAIM.judge(None, {})]
+    study.write_verdicts(tmp_path / "v.json", "Q?", judgements)
     written = json.loads((tmp_path / "v.json").read_text())
     assert written["question"] == "Q?"
+    claim = {"name": "c", "whose": "literature", "sentence": "S.", "source": "s", "rule": "R."}
     assert written["claims"] == [
-        {"name": "c", "sentence": "S.", "source": "s", "rule": "R.", "verdict": "supported", "measured": {"n": 1}}
+        {**claim, "verdict": "supported", "decided_by": TWO, "measured": {"n": 1}},
+        {**claim, "verdict": "refuted", "instead": "T.", "decided_by": TWO, "measured": {}},
+        {**claim, "verdict": "undecided", "measured": {}},
     ]
     with pytest.raises(ValueError, match="not JSON compliant"):
-        study.write_verdicts(tmp_path / "v.json", "Q?", [CLAIM.judge(True, {"n": float("nan")})])
+        study.write_verdicts(tmp_path / "v.json", "Q?", [CLAIM.judge(True, {"n": float("nan")}, TWO)])
 
 
 def test_an_unknown_study_is_named():
@@ -78,7 +109,9 @@ def test_a_study_has_its_papers(name):
     assert committed["question"] == own.question
     assert [claim["name"] for claim in committed["claims"]] == names
     for written, claim in zip(committed["claims"], own.claims, strict=True):
-        assert vars(claim).items() <= written.items()
+        assert {key: written.get(key) for key in claim.plain()} == claim.plain()
+        assert len(written["decided_by"]) == 2
+        assert ("instead" in written) == (written["verdict"] == "refuted")
     assert (EXPERIMENTS / name / "results/figure.png").exists()
 
 
@@ -132,7 +165,8 @@ def test_a_new_study_is_a_folder(tmp_path, monkeypatch):
     (folder / "rows.py").write_text("ROWS = {}\n")
     (folder / "study.py").write_text(
         "from student_score.studies.study import Study\n\nfrom .rows import ROWS\n\n"
-        "STUDY = Study(place=1, question='Q?', caption='', claims=(), rows=ROWS, judge=list, draw=print, report=iter)\n"
+        "STUDY = Study(place=1, question='Q?', caption='', claims=(), rows=ROWS, judge=list, draw=print, report=iter,"
+        " conclude=list)\n"
     )
     monkeypatch.setattr("student_score.paths.EXPERIMENTS", tmp_path)
     monkeypatch.setattr(study, "EXPERIMENTS", tmp_path)
@@ -154,7 +188,13 @@ def test_conclusions_go_to_the_folder_that_is_given(tmp_path, monkeypatch):
     lines = list(study.closing("toy", [1, 2], judgements, folder))
     assert lines[0] == "evidence: [1, 2]"
     assert f"Verdicts of the study toy ({folder}):" in lines
-    assert lines[-2:] == ["  SUPPORTED: S.", "      n 2"]
+    assert "1 claim is decided." in lines
+    assert lines[-2:] == ["  SUPPORTED: S.", "      found: 46,221; allowed at most: 1e-6"]
+    refuted = [CLAIM.judge(False, {}, TWO, "T.")]
+    assert list(study.closing("toy", [], refuted, folder))[-3:-1] == [
+        "  REFUTED: S. (the literature's claim)",
+        "      Instead: T.",
+    ]
     # Its own folder is told as seen from the repository.
     assert "Verdicts of the study toy (experiments/toy/results):" in list(
         study.closing("toy", [], judgements, study.results_folder("toy"))

@@ -1,9 +1,11 @@
-"""Claims that can turn out false, and what the numbers say about them."""
+"""Claims that can turn out false, what the numbers say about them, and sentences that follow from that."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
+
+from student_score.studies.numbers import number
 
 
 class Verdict(Enum):
@@ -14,29 +16,154 @@ class Verdict(Enum):
     undecided = "undecided"
 
 
+class Whose(Enum):
+    """Who claims it, as the page says it."""
+
+    article = "the article's"
+    literature = "the literature's"
+    ours = "our own"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """A sentence that can be false, where it comes from, and the rule, fixed beforehand, that decides it."""
+    """A sentence that can be false, whose it is, where it comes from, and the rule, fixed beforehand, that decides it.
+
+    Example:
+        >>> claim = Claim(name="c", whose=Whose.ours, sentence="Loss stays below 1.", source="a guess", rule="max < 1")
+        >>> judged = claim.judge(False, {"rates": 3}, {"largest loss": 2.5, "allowed": 1}, instead="It reaches 2.5.")
+        >>> judged.verdict.name, judged.instead
+        ('refuted', 'It reaches 2.5.')
+    """
 
     name: str
+    whose: Whose
     sentence: str
     source: str
     rule: str
 
-    def judge(self, holds: bool | None, measured: Mapping[str, Any]) -> "Judgement":
-        """Return the verdict: None means that the records cannot decide."""
+    def plain(self) -> dict[str, str]:
+        """Return the claim as it is written to verdicts.json."""
+        return {**vars(self), "whose": self.whose.name}
+
+    def judge(
+        self,
+        holds: bool | None,
+        measured: Mapping[str, Any],
+        decided_by: Mapping[str, Any] | None = None,
+        instead: str = "",
+    ) -> "Judgement":
+        """Return the verdict: None means that the records cannot decide.
+
+        Args:
+            holds: what the rule says.
+            measured: everything that was measured, by name.
+            decided_by: the two numbers that decide it, usually what was found and what the claim allows; units stand
+                in their names.
+            instead: what is true where the claim is false, in words made of what was measured; dropped otherwise.
+
+        Raises:
+            ValueError: a verdict without its two numbers, or a refuted claim without what is true instead.
+        """
         verdict = {True: Verdict.supported, False: Verdict.refuted, None: Verdict.undecided}[holds]
-        return Judgement(claim=self, verdict=verdict, measured=dict(measured))
+        two = dict(decided_by or {})
+        if len(two) != 2 and (two or verdict is not Verdict.undecided):
+            raise ValueError(f"{self.name}: two numbers decide a claim, not {len(two)}: {', '.join(two) or 'none'}")
+        if verdict is Verdict.refuted and not instead:
+            raise ValueError(f"{self.name}: it is refuted, so say what is true instead")
+        return Judgement(
+            claim=self,
+            verdict=verdict,
+            measured=dict(measured),
+            decided_by=two,
+            instead=instead if verdict is Verdict.refuted else "",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Judgement:
-    """A claim, its verdict, and the numbers behind it."""
+    """A claim, its verdict, the two numbers that decide it, what is true instead if it is refuted, and all numbers."""
 
     claim: Claim
     verdict: Verdict
     measured: dict[str, Any]
+    decided_by: dict[str, Any]
+    instead: str
 
     def plain(self) -> dict[str, Any]:
         """Return the judgement as it is written to verdicts.json."""
-        return {**vars(self.claim), "verdict": self.verdict.name, "measured": self.measured}
+        instead = {"instead": self.instead} if self.instead else {}
+        decided_by = {"decided_by": self.decided_by} if self.decided_by else {}
+        return {
+            **self.claim.plain(),
+            "verdict": self.verdict.name,
+            **instead,
+            **decided_by,
+            "measured": self.measured,
+        }
+
+
+@dataclass(frozen=True)
+class Findings:
+    """The judgements of a study, asked by claim, so that its conclusion says no more than they do."""
+
+    judgements: Sequence[Judgement]
+
+    def of(self, claim: Claim) -> Judgement:
+        """Return the judgement on a claim."""
+        return next(item for item in self.judgements if item.claim.name == claim.name)
+
+    def holds(self, *claims: Claim) -> bool:
+        """Say whether all of these claims are supported."""
+        return all(self.of(claim).verdict is Verdict.supported for claim in claims)
+
+    def fails(self, *claims: Claim) -> bool:
+        """Say whether all of these claims are refuted."""
+        return all(self.of(claim).verdict is Verdict.refuted for claim in claims)
+
+    def say(self, claim: Claim, supported: str) -> Iterator[str]:
+        """Yield a sentence where its claim is supported, what is true instead where it is refuted, else nothing.
+
+        Names of measured numbers in braces stand for them.
+        """
+        found = self.of(claim)
+        if found.verdict is Verdict.supported:
+            yield self.fill(supported, claim)
+        elif found.verdict is Verdict.refuted:
+            yield found.instead
+
+    def tell(self, claim: Claim, measured: str) -> Iterator[str]:
+        """Yield a sentence that only tells numbers measured for a claim, where they decided it, either way."""
+        if self.of(claim).verdict is not Verdict.undecided:
+            yield self.fill(measured, claim)
+
+    def fill(self, text: str, *claims: Claim) -> str:
+        """Return a text with the numbers measured for these claims in the place of their names in braces."""
+        for claim in claims:
+            for name, value in self.of(claim).measured.items():
+                text = text.replace(f"{{{name}}}", number(value))
+        return text
+
+
+UNDECIDED = "The records decide none of the claims that its answer rests on."
+"""The conclusion of a study where there is nothing to conclude."""
+
+
+LONGEST = 4
+"""Sentences of a conclusion, at most: the first are the most important."""
+
+
+def prose(*parts: Iterator[str]) -> list[str]:
+    """Return sentences in a row, the first few of them, or that there is nothing to conclude."""
+    return [sentence for part in parts for sentence in part][:LONGEST] or [UNDECIDED]
+
+
+def tightest(*limits: tuple[str, float, str, float]) -> dict[str, float]:
+    """Return the two numbers of that limit which is exceeded most, or comes nearest to it.
+
+    Args:
+        limits: of each what was found and how much is allowed, both above 0 or just the first 0, after their names.
+    """
+    found, value, allowed, limit = max(
+        limits, key=lambda item: item[1] / item[3] if item[3] else item[1] * float("inf")
+    )
+    return {found: value, allowed: limit}

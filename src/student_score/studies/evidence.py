@@ -42,11 +42,16 @@ class Evidence:
     data: tuple[str, ...]
 
 
+class NoRecordsError(InputError):
+    """A study has not been recorded in a store."""
+
+
 def read_evidence(name: str, uri: str) -> tuple[Store, Evidence]:
     """Return the store that holds a study's records, and the latest of them, whatever experiment they lie in.
 
     Raises:
-        InputError: there are none, or they are of other rows or of another version of the algorithm.
+        NoRecordsError: there are none.
+        InputError: they are of other rows or of another version of the algorithm.
     """
     study = load(name)
     found = []
@@ -55,7 +60,7 @@ def read_evidence(name: str, uri: str) -> tuple[Store, Evidence]:
         kind = "sweep" if study.trainings is None else "study"
         found = store.search(f"tags.kind = '{kind}' and tags.study = '{name}'")
     if not found:
-        raise InputError(f"there are no records of the study {name} in {uri}; this makes them: {command(name)}")
+        raise NoRecordsError(f"there are no records of the study {name} in {uri}; this makes them: {command(name)}")
     run = max(found, key=lambda run: run.start_time)
     runs = [run]
     if study.trainings is None:

@@ -7,29 +7,55 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from student_score.errors import InputError
-from student_score.studies.claims import Judgement, Verdict
-from student_score.studies.evidence import Evidence, read_evidence
-from student_score.studies.study import in_order, load
+from student_score.studies.claims import UNDECIDED, Judgement, Verdict, Whose
+from student_score.studies.evidence import Evidence, NoRecordsError, read_evidence
+from student_score.studies.numbers import number, typeset
+from student_score.studies.study import command, in_order, load
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 """Of the page."""
 
-VERSION_TAGS = ("python", "numpy", "numba", "llvmlite", "scikit-learn", "machine", "algorithm_version")
+QUESTION = "What does the learning rate do to this network, and why does training fail?"
+"""The project's, which the first screen of the page answers."""
+
+SENTENCES = 3
+"""Of the answer, at most."""
+
+VERSION_TAGS = ("student-score", "python", "numpy", "numba", "llvmlite", "scikit-learn", "machine", "algorithm_version")
 """Tags of a run that say what it was computed with."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Chapter:
-    """A study's part of the report; `missing` says why it has no verdicts, or is empty."""
+    """A study's part of the report.
+
+    Attributes:
+        name: of the study.
+        question: that it asks.
+        command: that makes its records.
+        missing: why it has no verdicts, or empty.
+        is_recorded: whether there are records at all, usable or not.
+        benchmark: whether it measures times, which answer nothing.
+        answers: whether its conclusion is part of the answer to the project's question.
+        caption: of its figure.
+        figure: its PNG in Base64.
+        conclusion: sentences that follow from the judgements.
+        judgements: on its claims.
+        facts: where its records come from, by name.
+    """
 
     name: str
     question: str
+    command: str = ""
     missing: str = ""
+    is_recorded: bool = True
+    benchmark: bool = False
+    answers: bool = False
     caption: str = ""
     figure: str = ""
+    conclusion: Sequence[str] = ()
     judgements: Sequence[Judgement] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
 
@@ -38,6 +64,12 @@ class Chapter:
         """The claims that came out refuted."""
         return [item for item in self.judgements if item.verdict is Verdict.refuted]
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """Verdict -> how many claims came out so, without those that none did."""
+        counts = Counter(item.verdict for item in self.judgements)
+        return {verdict.name: counts[verdict] for verdict in Verdict if counts[verdict]}
+
 
 def chapter(name: str, uri: str) -> Chapter:
     """Judge a study on its latest records in a store and draw its figure."""
@@ -45,16 +77,24 @@ def chapter(name: str, uri: str) -> Chapter:
     try:
         _, evidence = read_evidence(name, uri)
     except InputError as error:
-        return Chapter(name=name, question=study.question, missing=str(error))
+        is_recorded = not isinstance(error, NoRecordsError)
+        return Chapter(
+            name=name, question=study.question, command=command(name), missing=str(error), is_recorded=is_recorded
+        )
     with tempfile.TemporaryDirectory() as folder:
         study.draw(evidence.content, Path(folder))
         figure = base64.b64encode((Path(folder) / "figure.png").read_bytes()).decode()
+    judgements = study.judge(evidence.content)
     return Chapter(
         name=name,
         question=study.question,
+        command=command(name),
+        benchmark=study.benchmark,
+        answers=study.answers,
         caption=study.caption,
         figure=figure,
-        judgements=study.judge(evidence.content),
+        conclusion=study.conclude(judgements),
+        judgements=judgements,
         facts=facts(evidence),
     )
 
@@ -72,30 +112,52 @@ def facts(evidence: Evidence) -> dict[str, str]:
     }
 
 
+def answer(chapters: Sequence[Chapter]) -> list[tuple[Chapter, str]]:
+    """Return the answer to the project's question: at most three sentences, each with the chapter that it is from.
+
+    They are the first sentences of the studies that answer it, then their second ones while there is room; of
+    others, but for benchmarks, where none of these has been recorded. What remains undecided is no answer.
+    """
+    decided = [part for part in chapters if part.conclusion and part.conclusion[0] != UNDECIDED]
+    told = [part for part in decided if not part.benchmark]
+    ranked = [
+        (depth, order)
+        for order, part in enumerate(told)
+        for depth in range(len(part.conclusion))
+        if part.answers or not any(other.answers for other in told)
+    ]
+    chosen = sorted(sorted(ranked)[:SENTENCES], key=lambda place: place[::-1])
+    return [(told[order], told[order].conclusion[depth]) for depth, order in chosen]
+
+
+def picture(chapters: Sequence[Chapter]) -> Chapter | None:
+    """Return the chapter whose figure stands beside the answer, None if there is no figure."""
+    drawn = [part for part in chapters if part.figure and not part.benchmark]
+    return next((part for part in drawn if part.answers), drawn[0] if drawn else None)
+
+
 def render(chapters: Sequence[Chapter], *, uri: str, written: datetime) -> str:
     """Return the page as HTML that needs no other file."""
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["number"] = number
-    counts = Counter(item.verdict.name for part in chapters for item in part.judgements)
+    environment.filters |= {"number": lambda value: typeset(number(value)), "typeset": typeset}
+    refuted = [(part, item) for part in chapters for item in part.refuted]
+    owners = Counter(item.claim.whose for _, item in refuted)
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     return template.render(
-        chapters=chapters,
-        counts={verdict.name: counts[verdict.name] for verdict in Verdict},
-        refuted=[(part, item) for part in chapters for item in part.refuted],
+        question=QUESTION,
+        answer=answer(chapters),
+        picture=picture(chapters),
+        told=[part for part in chapters if part.judgements],
+        missing=[part for part in chapters if part.missing],
+        claims=sum(len(part.judgements) for part in chapters),
+        refuted=refuted,
+        owners={whose.value: owners[whose] for whose in Whose if owners[whose]},
+        marks={"supported": "✓", "refuted": "✗", "undecided": "?"},
         uri=uri,
         written=f"{written:%Y-%m-%d %H:%M} UTC",
     )
-
-
-def number(value: Any) -> str:
-    """Return what was measured as a reader wants it: numbers with four digits, lists in a row."""
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    if isinstance(value, list | tuple):
-        return ", ".join(number(item) for item in value)
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
 def write(path: Path, uri: str) -> list[Chapter]:

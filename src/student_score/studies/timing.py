@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from student_score.studies.claims import Claim, Judgement
+from student_score.studies.claims import Claim, Findings, Judgement, Verdict
+from student_score.studies.numbers import number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,9 +19,9 @@ def in_turn(items: Sequence[Item], rounds: int) -> Iterator[tuple[int, Item]]:
 
     What comes and goes on the machine meanwhile then meets none of the items more than the others.
     """
-    for number in range(1, rounds + 1):
-        for item in items if number % 2 else reversed(items):
-            yield number, item
+    for turn in range(1, rounds + 1):
+        for item in items if turn % 2 else reversed(items):
+            yield turn, item
 
 
 def spread(values: "pd.Series[float]", name: str) -> dict[str, float]:
@@ -46,4 +47,22 @@ def judge_ratio(
     if ratios.empty:
         return claim.judge(None, {"missing": "a round in which both were measured at full size"})
     measured = {**spread(ratios, "ratio"), **(beside or {}), "rounds": len(ratios)}
-    return claim.judge(bool(least <= ratios.median() <= most), measured)
+    median, low, high = (number(measured[f"ratio_{name}"]) for name in ("median", "min", "max"))
+    target = {"target at most": round(most, 4)} if most < np.inf else {"target at least": least}
+    what = "ratio of the costs" if most < np.inf else "times as fast"
+    return claim.judge(
+        bool(least <= ratios.median() <= most),
+        measured,
+        {f"{what}, median over the rounds": measured["ratio_median"], **target},
+        f"The ratio is {median}, from {low} to {high} over the rounds.",
+    )
+
+
+def targets_met(findings: Findings) -> Iterator[str]:
+    """Yield how many of the targets were met, and what came out where one was not; nothing if none is decided."""
+    met, missed = (
+        [item for item in findings.judgements if item.verdict is verdict]
+        for verdict in (Verdict.supported, Verdict.refuted)
+    )
+    if met or missed:
+        yield f"{len(met)} of {len(met) + len(missed)} targets are met."

@@ -1,0 +1,37 @@
+"""What the verdicts on the article's training come to, in prose."""
+
+from collections.abc import Iterator, Sequence
+
+from student_score.studies.claims import Findings, Judgement, prose
+
+from .claims import BIAS_ALONE, LINEAR, LOSS_INCREASES, NOT_CONVERGED, TRANSCRIPTS, UNITS_DIE
+from .judge import LARGE, LARGEST, SMALL
+from .published import EPOCHS
+
+
+def conclude(judgements: Sequence[Judgement]) -> list[str]:
+    """Say what the large rates do, what is left of the network, and what the rows can show."""
+    found = Findings(judgements)
+    return prose(
+        what_the_rate_does(found),
+        found.say(BIAS_ALONE, "The 218.85 at which the loss stays at 0.01 is what the output bias alone costs."),
+        found.say(TRANSCRIPTS, "All {numbers_compared} numbers that the article prints come out digit for digit."),
+        found.say(LINEAR, "The three rows lie on a plane, so they cannot show that a network is needed."),
+    )
+
+
+def what_the_rate_does(found: Findings) -> Iterator[str]:
+    """Yield a sentence on small and large rates where three claims came out as they should to make it, else fewer."""
+    if found.holds(NOT_CONVERGED, UNITS_DIE) and found.fails(LOSS_INCREASES):
+        last = max(found.of(UNITS_DIE).measured[f"collapse_epoch_at_{rate:g}"] for rate in (LARGE, LARGEST))
+        yield (
+            f"At the article's rate of {SMALL:g} the network is still learning after {EPOCHS} epochs; at {LARGE:g} and "
+            f"{LARGEST:g} both hidden units are dead by epoch {last}, so that the loss does not increase: it stays "
+            "where one prediction for every student leaves it."
+        )
+        return
+    yield from found.say(
+        NOT_CONVERGED, "At the article's rate of 0.0001 the network is still learning after 1000 epochs."
+    )
+    yield from found.say(UNITS_DIE, "At 0.01 and 0.1 both hidden units die and the network becomes a constant.")
+    yield from found.say(LOSS_INCREASES, "At 0.01 and 0.1 the loss increases, as the article says.")

@@ -1,0 +1,93 @@
+"""What the verdicts on dead units come to, in prose."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from student_score.studies.claims import Findings, Judgement, prose
+from student_score.studies.numbers import in_percent
+
+from .claims import (
+    ALL_DIE,
+    BORN_DEAD,
+    CONTROL_IS_FLOW,
+    FLOW_KILLS_NEGATIVE,
+    LEAKY_PREVENTS,
+    NONE_BY_STEP,
+    NONE_DIES,
+    POSITIVE_BIAS_PREVENTS,
+    POSITIVE_WEIGHTS_PREVENT,
+)
+
+HELP = (
+    (
+        POSITIVE_BIAS_PREVENTS,
+        "a bias of 1 keeps units from being born dead",
+        "a bias of 1 does not keep units from being born dead",
+    ),
+    (
+        POSITIVE_WEIGHTS_PREVENT,
+        "positive input weights keep next to all units alive",
+        "positive input weights do not keep all units alive",
+    ),
+    (
+        LEAKY_PREVENTS,
+        "with leaky ReLU no network ends as a constant",
+        "with leaky ReLU networks still end as a constant, or with ReLU none does",
+    ),
+)
+"""What is to help, and what is said of it where it does and where it does not."""
+
+
+def conclude(judgements: Sequence[Judgement]) -> list[str]:
+    """Say how units are born dead, what kills the others, and what helps."""
+    found = Findings(judgements)
+    return prose(
+        found.say(BORN_DEAD, born_dead(found)),
+        what_kills(found),
+        what_the_flow_kills(found),
+        what_helps(found),
+    )
+
+
+def share(found: Findings, claim: Any, name: str) -> str:
+    """Return a share that was measured for a claim, in per cent."""
+    value = found.of(claim).measured.get(f"{name}_share")
+    return "" if value is None else in_percent(value)
+
+
+def born_dead(found: Findings) -> str:
+    """Return what a supported prediction of the share of units born dead means."""
+    return (
+        f"From He's initialisation {share(found, BORN_DEAD, 'born_dead')} of the ReLU units are dead before training, "
+        "as the angle between the rows predicts."
+    )
+
+
+def what_kills(found: Findings) -> Iterator[str]:
+    """Yield what becomes of living units at a small rate and at twice that rate."""
+    if found.fails(NONE_DIES) and found.holds(ALL_DIE):
+        steps = f", {share(found, NONE_BY_STEP, 'killed_by_step')} by a step" if found.fails(NONE_BY_STEP) else ""
+        yield (
+            f"Small rates do not save the others: at 0.001 {share(found, NONE_DIES, 'killed')} of them die{steps}, "
+            "and at 0.002 all do."
+        )
+        return
+    yield from found.say(NONE_DIES, "At 0.001 no unit dies that is alive at the start.")
+    yield from found.say(ALL_DIE, "At 0.002 all units die.")
+
+
+def what_the_flow_kills(found: Findings) -> Iterator[str]:
+    """Yield which units die however small the rate."""
+    rate = "However small the rate" if found.holds(CONTROL_IS_FLOW) else "At a rate of 0.00001"
+    return found.say(
+        FLOW_KILLS_NEGATIVE,
+        f"{rate}, {{killed}} of {{alive_at_the_start}} living units die, {{negative_w2}} of them with a negative "
+        "output weight at the start.",
+    )
+
+
+def what_helps(found: Findings) -> Iterator[str]:
+    """Yield which of three interventions prevent dead units or constant networks, and which do not."""
+    parts = [(yes if found.holds(claim) else no) for claim, yes, no in HELP if found.holds(claim) or found.fails(claim)]
+    if parts:
+        yield f"{'; '.join(parts)}.".capitalize().replace("relu", "ReLU")

@@ -1,0 +1,28 @@
+"""What the verdicts on the edge of stability come to, in prose."""
+
+from collections.abc import Iterator, Sequence
+
+from student_score.studies.claims import Findings, Judgement, prose
+
+from .claims import CATAPULT, FLOW, FROM_BELOW, HOVERING, LASTS
+
+
+def conclude(judgements: Sequence[Judgement]) -> list[str]:
+    """Say whether there is an edge, whether it is met from below, whether it lasts, and what predicts its ends."""
+    found = Findings(judgements)
+    return prose(
+        whether_there_is_an_edge(found),
+        found.say(FROM_BELOW, "The sharpness rises until it meets 2 / rate, and never exceeds it by more than 10 %."),
+        found.say(LASTS, "Ten times as many steps later all {at_the_edge} rates are still at the edge."),
+        found.say(CATAPULT, "The curvature at the start gives the largest rate that trains, {limit}."),
+    )
+
+
+def whether_there_is_an_edge(found: Findings) -> Iterator[str]:
+    """Yield at how many rates the sharpness hovers, and that this comes from the steps where the flow does not stop."""
+    steps = ", where gradient flow does not stop" if found.holds(FLOW) else ""
+    return found.tell(
+        HOVERING,
+        "At {hovering} of {rates} rates the sharpness of full-batch descent ends up at the edge of stability, 2 / rate"
+        f"{steps}.",
+    )
