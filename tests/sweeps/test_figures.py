@@ -1,17 +1,23 @@
 """Figures of a sweep: what is drawn where, whatever was swept and however the runs ended."""
 
 import itertools
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from student_score.plots import Curve
+from student_score.model.outcome import Outcome
+from student_score.plots import Curve, number_labels, plain, round_numbers
 from student_score.sweeps import figures
+from student_score.sweeps.listing import listing
+from student_score.sweeps.table import parsed
 
 RATE, SIZE, SEED = "training.learning_rate", "network.hidden_size", "network.seed"
 ACTIVATION, ORDER = "network.activation", "training.row_order"
@@ -71,6 +77,8 @@ CASES = {
     "four keys": table(
         {RATE: [0.1, 1], SIZE: [1, 2], SEED: [0, 1], ACTIVATION: ["relu", "tanh"]}, MANY_OUTCOMES, test_mse=2.0
     ),
+    "no baselines": table({RATE: [0.1, 1]}).drop(columns="baseline/mean/train_mse"),
+    "nothing": pd.DataFrame(),
     "equal targets": table({RATE: [0.1, 1]}, **{"baseline/mean/train_mse": 0.0, "train_mse": 0.0}),
 }
 
@@ -91,10 +99,10 @@ def test_every_sweep_can_be_drawn(drawn, case):
     figures.outcomes(runs, swept, Path("unused"))
     assert len(drawn) == 3
     for figure in drawn:
-        [legend] = figure.legends
-        box, page = legend.get_window_extent(), figure.bbox
-        assert page.x0 <= box.x0 < box.x1 <= page.x1
-        assert page.y0 <= box.y0 < box.y1 <= page.y1
+        for legend in figure.legends:
+            box, page = legend.get_window_extent(), figure.bbox
+            assert page.x0 <= box.x0 < box.x1 <= page.x1
+            assert page.y0 <= box.y0 < box.y1 <= page.y1
 
 
 def test_a_figure_is_written(tmp_path):
@@ -107,22 +115,53 @@ def test_a_figure_is_written(tmp_path):
     assert first == second
 
 
-def test_diverged_runs_stand_on_the_edge(drawn):
-    """Their last finite loss, however small, is no final loss; the others keep the panel to themselves."""
-    runs = table({RATE: [0.1, 0.2, 10.0]}, ("slow", "slow", "diverged"), train_mse=[1.0, 300.0, 5.0])
+def words(axes: Axes) -> list[str]:
+    """Return what is written in and beside a panel."""
+    return [text.get_text() for text in axes.texts]
+
+
+def test_diverged_runs_stand_in_a_strip(drawn):
+    """Their last finite loss, however small, is no final loss; losses beyond a thousand times the mean's join them."""
+    runs = table({RATE: [0.1, 0.2, 1.0, 10.0]}, ("slow", "slow", "oscillating", "diverged"), train_mse=[1, 300, 1e9, 5])
     figures.losses(runs, (RATE,), Path("unused"))
     [axes] = drawn[0].axes
-    [diverged], [edge] = labelled(axes, "diverged (1)"), labelled(axes, "edge: diverged")
-    assert diverged.get_ydata() == edge.get_ydata()[0] == 3000.0
+    [diverged], [far], [slow] = (labelled(axes, name) for name in ("diverged (1)", "oscillating (1)", "slow (2)"))
+    assert diverged.get_ydata() == far.get_ydata() > 0.9
+    assert max(slow.get_ydata()) < 0.9
+    assert "diverged, or above 2e+05" in words(axes)
+    assert axes.get_ylim()[1] < 3000
     assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
 
 
+def test_baselines_are_named_beside_their_lines(drawn):
+    """The mean score with its error, linear regression with its R² on the same rows."""
+    runs = table({RATE: [0.1, 0.2]}, train_mse=[60.0, 90.0], **{"baseline/linear/train_mse": 50.0})
+    figures.losses(runs, (RATE,), Path("unused"))
+    assert {"mean score:\n200", "linear regression:\n50 (R² 0.75)"} <= set(words(drawn[0].axes[0]))
+
+
+def test_an_exact_baseline_does_not_stretch_the_axis(drawn):
+    """It stands in a strip at the lower edge, and is said to be exact."""
+    runs = table({RATE: [0.1, 0.2]}, train_mse=[1.0, 90.0], **{"baseline/linear/train_mse": 1.7e-29})
+    figures.losses(runs, (RATE,), Path("unused"))
+    [axes] = drawn[0].axes
+    assert {"linear regression:\n0 (exact)", "below 2e-10: an exact fit"} <= set(words(axes))
+    assert axes.get_ylim()[0] > 0.1
+
+
+def test_the_loss_of_test_rows_comes_first(drawn):
+    """Where there are test rows, their panel is above that of the training rows."""
+    figures.losses(table({RATE: [0.1, 0.2]}, test_mse=[3.0, 4.0]), (RATE,), Path("unused"))
+    assert [axes.get_ylabel().split()[1] for axes in drawn[0].axes] == ["test_mse", "train_mse"]
+
+
 def test_means_over_seeds_are_drawn_with_their_intervals(drawn):
-    """A series for each activation, a point for each rate, ends as `configurations` has them."""
+    """A series for each activation, a point for each rate, ends as `t_interval` has them."""
     runs = table({RATE: [0.1, 0.2], ACTIVATION: ["relu", "tanh"], SEED: [0, 1, 2]})
     figures.losses(runs, (RATE, ACTIVATION, SEED), Path("unused"))
     [axes] = drawn[0].axes
-    [relu], [tanh] = labelled(axes, "activation=relu"), labelled(axes, "activation=tanh")
+    relu, tanh = axes.containers
+    assert {"activation=relu", "activation=tanh"} <= set(words(axes))
     assert relu.lines[0].get_xdata().tolist() == [0.1, 0.2]
     assert relu.lines[0].get_ydata().tolist() == [2.0, 8.0]
     assert tanh.lines[0].get_ydata().tolist() == [5.0, 11.0]
@@ -132,14 +171,16 @@ def test_means_over_seeds_are_drawn_with_their_intervals(drawn):
 
 
 def test_means_of_exact_fits_stand_on_the_end_of_the_axis(drawn):
-    """Seeds that all fit exactly have a mean far below the axis, and so has their interval: neither is negative."""
+    """Seeds that all fit exactly have a mean below the axis: it stands where the strip begins, the runs within it."""
     losses = [1e-28, 2e-28, 3e-28, 10.0, 20.0, 30.0]
     figures.losses(table({RATE: [0.1, 0.2], SEED: [0, 1, 2]}, train_mse=losses), (RATE, SEED), Path("unused"))
     [axes] = drawn[0].axes
     [means] = axes.containers
-    assert means.lines[0].get_ydata().tolist() == [axes.get_ylim()[0], 20.0]
-    [exact, _] = [segment[:, 1].tolist() for segment in means.lines[2][0].get_segments()]
-    assert exact == [axes.get_ylim()[0]] * 2
+    lowest, mean = means.lines[0].get_ydata()
+    assert axes.get_ylim()[0] < lowest < 10
+    assert mean == pytest.approx(20)
+    [runs] = labelled(axes, "slow")
+    assert (runs.get_ydata()[:3] < 0.1).all()
 
 
 def test_of_many_runs_curves_are_chosen_evenly(drawn):
@@ -159,7 +200,8 @@ def test_of_many_runs_curves_are_chosen_evenly(drawn):
     assert set(np.diff(chosen)) <= {5, 6}
     axes, bar = drawn[0].axes
     assert axes.get_title() == "The loss of 200 of 999 trainings, evenly chosen"
-    assert (bar.get_ylabel(), bar.get_yscale()) == (RATE, "log")
+    assert bar.get_ylabel() == RATE
+    assert [text.get_text() for text in bar.get_yticklabels()] == ["1", "3", "10", "30", "100", "300"]
 
 
 def test_a_diverged_curve_ends_in_a_cross(drawn):
@@ -177,7 +219,7 @@ def test_a_diverged_curve_ends_in_a_cross(drawn):
     crosses = [(*line.get_xdata(), *line.get_ydata()) for line in axes.lines if line.get_marker() == "x"]
     assert [cross for cross in crosses if cross] == [(2, 200.0), (2, top), (1, top)]
     assert top == 2000.0
-    assert bar.get_yscale() == "linear"
+    assert bar.get_ylabel() == RATE
     assert labelled(axes, "diverged (3)")
 
 
@@ -190,34 +232,146 @@ def test_words_have_a_legend_instead_of_a_colour_bar(drawn):
     assert len({line.get_color()[:3].tobytes() for line in axes.lines[:4]}) == 2
 
 
-def heights(axes: Axes) -> np.ndarray:
-    """Return the heights (outcomes, bars) of a panel's bars."""
-    return np.array([[bar.get_height() for bar in bars] for bars in axes.containers])
-
-
-def test_shares_of_outcomes_add_up(drawn):
-    """A panel a key, a bar a value, in each the share of every outcome that occurs."""
+def test_outcomes_are_counted(drawn):
+    """A panel a key, a row an outcome with its number, a tile with the count for each value that ended so."""
     runs = table({RATE: [0.1, 0.2], SEED: [0, 1, 2]}, ("slow", "diverged", "diverged", "slow", "slow", "diverged"))
     figures.outcomes(runs, (RATE, SEED), Path("unused"))
     left, right = drawn[0].axes
-    np.testing.assert_allclose(heights(left), [[1 / 3, 2 / 3], [2 / 3, 1 / 3]])
-    np.testing.assert_allclose(heights(right), [[1, 0.5, 0], [0, 0.5, 1]])
-    slow, diverged = left.containers
-    for below, above in zip(slow, diverged, strict=True):
-        assert above.get_y() == pytest.approx(below.get_height())
+    assert [text.get_text() for text in left.get_yticklabels()] == ["slow (3)", "diverged (3)"]
     assert [text.get_text() for text in left.get_xticklabels()] == ["0.1", "0.2"]
-    assert left.get_xlabel() == f"{RATE} (3 runs a bar)"
-    colours = [bars[0].get_facecolor() for bars in left.containers]
-    assert colours == [(0.0, 114 / 255, 178 / 255, 1.0), (0.0, 0.0, 0.0, 1.0)]
+    assert [(*text.get_position(), text.get_text()) for text in left.texts] == [
+        (0, 0, "1"),
+        (1, 0, "2"),
+        (0, 1, "2"),
+        (1, 1, "1"),
+    ]
+    assert [(*text.get_position(), text.get_text()) for text in right.texts] == [
+        (0, 0, "2"),
+        (1, 0, "1"),
+        (1, 1, "1"),
+        (2, 1, "2"),
+    ]
 
 
-def test_many_numbers_are_binned(drawn):
-    """Above 40 values there are 20 bins, even on the axis; every run is in one, empty bins stay empty."""
-    rates = np.append(np.geomspace(1e-4, 1e-1, 60), 1.0)
-    figures.outcomes(table({RATE: rates}), (RATE,), Path("unused"))
+def test_the_one_that_converged_is_seen(drawn):
+    """Among a thousand rates it has a row of its own, and a mark at its rate."""
+    outcomes = ["slow"] * 1000
+    outcomes[500] = "converged"
+    rates = np.geomspace(1e-4, 1.0, 1000)
+    figures.outcomes(table({RATE: rates}, outcomes), (RATE,), Path("unused"))
     [axes] = drawn[0].axes
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["converged (1)", "slow (999)"]
+    converged, slow = axes.collections
+    assert converged.get_offsets().tolist() == [[rates[500], 0]]
+    assert len(slow.get_offsets()) == 999
     assert axes.get_xscale() == "log"
-    [shares] = heights(axes)
-    assert len(shares) == 20
-    assert (shares[:15] == 1).all()
-    assert shares[16:].tolist() == [0, 0, 0, 1]
+
+
+def test_what_cannot_be_drawn_is_named(tmp_path):
+    """A curve that cannot be read costs the figure of curves, not the others; no half of a file is left."""
+
+    def curve(run_id: str) -> Curve:
+        raise OSError(f"no file\nof {run_id}")
+
+    runs = table({SIZE: [1, 2]})
+    assert figures.draw_all(runs, (SIZE,), curve, tmp_path) == [
+        "curves.png could not be drawn: OSError: no file of run0"
+    ]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["outcomes.png", "results.png"]
+
+
+def test_half_a_file_is_removed(tmp_path, monkeypatch):
+    """A disk that fills up while a figure is written leaves none, and each is named."""
+
+    def fail(figure: Figure, path: Path) -> None:
+        path.write_bytes(b"half")
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(figures, "save", fail)
+    assert len(figures.draw_all(table({SIZE: [1, 2]}), (SIZE,), falling, tmp_path)) == 3
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("a $x_1$ \\frac", r"a \$x_1\$ \frac"), ("one\ntwo\x07", r"one\ntwo\x07"), ("Σ あ\ud800", r"Σ \u3042\ud800")],
+)
+def test_texts_from_outside_are_drawn_as_they_are(text, shown):
+    """No formula, no line break, no letter that the font lacks."""
+    assert plain(text) == shown
+
+
+def test_ticks_of_log_axes_are_round_and_few():
+    """Between any two ends, at most nine, with labels of one kind."""
+    assert round_numbers(1e-5, 1.0).tolist() == pytest.approx([1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0])
+    assert round_numbers(4, 60).tolist() == [5, 10, 20, 50]
+    assert len(round_numbers(1e-250, 1e250)) <= 9
+    assert number_labels(round_numbers(1e-5, 1e-2)) == ["10⁻⁵", "10⁻⁴", "10⁻³", "10⁻²"]
+    assert number_labels(np.array([0.001, 1.0, 2000.0])) == ["0.001", "1", "2,000"]
+
+
+LOSSES = st.one_of(
+    st.none(),
+    st.sampled_from([0.0, 1e-300, 1.7e-29, 1.0, 216.7, 1e300, np.nan, np.inf]),
+    st.floats(1e-300, 1e300),
+)
+TEXTS = st.text(st.sampled_from("ab$[_^\\\n{}%#あéع😀\x00\x07\u200b"), max_size=80)
+VALUES = st.one_of(
+    st.floats(-1e300, 1e300),
+    st.floats(1e-300, 1e300),
+    st.integers(-(2**70), 2**70),
+    st.booleans(),
+    st.none(),
+    TEXTS,
+    st.lists(st.integers(0, 3), max_size=40),
+)
+COLUMNS = st.one_of(
+    st.just(VALUES),
+    st.sampled_from([st.floats(1e-300, 1e300), st.floats(-1e300, 1e300), st.integers(0, 4), TEXTS, st.just(0.1)]),
+)
+
+
+@st.composite
+def sweeps(draw: st.DrawFn) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Return any table of a sweep, with its swept keys."""
+    size = draw(st.integers(1, 30))
+    seeds = draw(st.lists(st.sampled_from([SEED, "training.seed"]), unique=True, max_size=2))
+    keys = [*draw(st.lists(TEXTS.map("key.".__add__), unique=True, max_size=3)), *seeds]
+    columns = {key: draw(st.integers(0, 3).map(st.just) if key in seeds else COLUMNS) for key in keys}
+
+    def column(values: st.SearchStrategy[object]) -> list[object]:
+        return draw(st.lists(values, min_size=size, max_size=size))
+
+    # A recorded parameter is text; lists stay it.
+    recorded = {
+        key: [
+            value if key in seeds else parsed(value if isinstance(value, str) else json.dumps(value))
+            for value in column(values)
+        ]
+        for key, values in columns.items()
+    }
+    known = draw(st.lists(st.sampled_from(NUMBERS), unique=True))
+    losses = {name: column(LOSSES) for name in known}
+    ends = st.sampled_from([*(outcome.name for outcome in Outcome), "unknown"])
+    some = {
+        "outcome": column(draw(st.sampled_from([ends, st.just("diverged")]))),
+        "run_id": list(map(str, range(size))),
+    }
+    return pd.DataFrame({**recorded, **some, **losses}), tuple(keys)
+
+
+NUMBERS = (
+    *("avg_loss", "train_mse", "test_mse"),
+    *(f"baseline/{name}/{loss}" for name in ("mean", "linear") for loss in ("train_mse", "test_mse")),
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(sweep=sweeps(), losses=st.lists(LOSSES.map(lambda loss: np.nan if loss is None else loss), max_size=8))
+def test_any_sweep_can_be_drawn_and_listed(sweep, losses, monkeypatch):
+    """No warning, no error, whatever was swept, whatever it is called, however the runs ended."""
+    monkeypatch.setattr(figures, "save", lambda figure, _path: figure.draw_without_rendering())
+    runs, swept = sweep
+    curve = (np.arange(1, len(losses) + 1), np.array(losses, dtype=float))
+    assert figures.draw_all(runs, swept, lambda _: curve, Path("unused")) == []
+    assert listing(runs, swept) is not None
