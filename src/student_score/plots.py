@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, get_font
 from numpy.typing import NDArray
@@ -127,3 +128,9 @@ def powered(number: float) -> str:
     factor = f"{float(factor):g}"
     power = "10" + str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
     return power if factor == "1" else f"{factor}·{power}"
+
+
+def readable_on(colour: str, alpha: float) -> str:
+    """Return the colour of letters on a colour over white: white where it is dark, by its relative luminance."""
+    luminance = alpha * float(np.dot(to_rgb(colour), (0.2126, 0.7152, 0.0722))) + 1 - alpha
+    return "white" if luminance < 0.4 else "black"

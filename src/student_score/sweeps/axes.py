@@ -195,8 +195,3 @@ def finite_part(curve: Curve) -> Curve:
     epochs, losses = epochs[finite], losses[finite]
     chosen = log_spaced_epochs(len(losses), POINTS) - 1 if len(losses) else slice(0)
     return epochs[chosen], losses[chosen]
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number of things in words."""
-    return f"{number:,} {noun}{'s'[: number != 1]}"

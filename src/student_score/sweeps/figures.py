@@ -12,11 +12,12 @@ from matplotlib.colors import ListedColormap, Normalize
 
 from student_score.model.outcome import Outcome
 from student_score.plots import STYLE, Curve, canvas, legend_below, plain, save, stack
-from student_score.sweeps.axes import counted, is_number, leading_key
+from student_score.sweeps.axes import is_number, leading_key
 from student_score.sweeps.curve_panel import draw_curves, number_scale, shades
 from student_score.sweeps.loss_panel import draw_final_losses
 from student_score.sweeps.outcome_panel import draw_outcomes, shown_outcomes
 from student_score.sweeps.ranking import final_losses
+from student_score.sweeps.words import counted
 
 if TYPE_CHECKING:
     import pandas as pd

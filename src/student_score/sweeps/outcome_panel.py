@@ -6,10 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from student_score.model.outcome import LOOKS
-from student_score.plots import Panel, number_labels, plain
+from student_score.plots import Panel, number_labels, plain, readable_on
 from student_score.sweeps.axes import (
     categories,
-    counted,
     is_number,
     name_places,
     named,
@@ -18,6 +17,7 @@ from student_score.sweeps.axes import (
     set_places,
 )
 from student_score.sweeps.loss_panel import OTHER
+from student_score.sweeps.words import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,10 +80,11 @@ def draw_tiles(
         counts = np.bincount(different[rows == row], minlength=width)
         for place in np.flatnonzero(counts).tolist():
             share = counts[place] / total[place]
-            axes.bar(place, 0.84, 0.92, row - 0.42, color=colour, alpha=0.3 + 0.7 * share)
+            alpha = 0.3 + 0.7 * share
+            axes.bar(place, 0.84, 0.92, row - 0.42, color=colour, alpha=alpha)
             text = f"{counts[place]:,}"
             if len(text) <= room:
-                axes.text(place, row, text, ha="center", va="center", size=9, color="white" if share > 0.5 else "black")
+                axes.text(place, row, text, ha="center", va="center", size=9, color=readable_on(colour, alpha))
 
 
 def draw_marks(axes: Panel, places: NDArray[Any], rows: NDArray[Any], looks: list[tuple[str, str]]) -> None:
