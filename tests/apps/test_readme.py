@@ -35,6 +35,13 @@ def test_a_command_of_the_readme_runs(cli, command):
 
 
 @pytest.mark.slow
+def test_the_readmes_conclusion_is_what_the_sweep_says(cli):
+    """The sweep of 41 rates ends with the sentences that the README shows, word for word."""
+    [shown] = [block for block in re.findall(r"```text\n(.*?)```", README, flags=re.DOTALL) if "Best of" in block]
+    assert cli("-m", "training.learning_rate=logspace(1e-5,1,41)").out.endswith(f"\n\n{shown}")
+
+
+@pytest.mark.slow
 def test_the_readmes_commands_are_installed(student_score):
     """In a process of its own, `student-score` of the README is the one that is tested here."""
     done = student_score("training.learning_rate=0.01")
