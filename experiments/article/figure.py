@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.lines import Line2D
 
 from student_score.data.article import ARTICLE_ROWS
-from student_score.plots import STYLE, canvas, save
+from student_score.plots import STYLE, save, stack
 from student_score.tracking.record import RecordedRun
 
 from .judge import by_rate_and_epochs
@@ -23,7 +23,7 @@ def draw(runs: Sequence[RecordedRun], folder: Path) -> None:
     """Draw each rate's longest loss curve on log axes, the article's printed points on top."""
     longest = {rate: run for (rate, _), run in sorted(by_rate_and_epochs(runs).items(), key=lambda item: item[0])}
     published = {run["learning_rate"]: run["avg_loss"] for run in PUBLISHED["runs"]}
-    figure, [axes] = canvas(1)
+    figure, [axes] = stack([3.6])
     colours = mpl.colormaps["viridis"](np.linspace(0, 0.85, len(longest)))
     for colour, (rate, run) in zip(colours, longest.items(), strict=True):
         losses = run.trajectory().avg_loss
@@ -37,5 +37,7 @@ def draw(runs: Sequence[RecordedRun], folder: Path) -> None:
     axes.set(xscale="log", yscale="log", xlabel="epoch", ylabel="avg_loss (score points squared)")
     axes.set(title="At 0.01 and 0.1 the network dies at once, at 0.0001 it still learns")
     axes.set_ylim(bottom=FLOOR)
-    axes.legend(handles=handles, loc="lower left", fontsize=8)
+    axes.xaxis.set_major_formatter("{x:,g}")
+    axes.tick_params(axis="y", labelsize=11)  # For the exponents.
+    axes.legend(handles=handles, loc="lower left")
     save(figure, folder / "figure.png")

@@ -2,22 +2,17 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from student_score.data.article import ARTICLE_ROWS
-from student_score.plots import STYLE, save
+from student_score.plots import STYLE, Panel, legend_below, save, stack
 
 from .closed_forms import probability_born_dead
 from .shares import Fates, born_dead_by_size, mean_fates, select
 from .trainings import FINER, HE, INTERVENTIONS, LEAKY, MODERATE, SIZES
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 LOOKS = {"born dead": "black", "killed, as by the flow": "#0072B2", "killed by a step": "#D55E00"}
 """Labels and colours of `Fates`."""
@@ -32,20 +27,18 @@ def draw(table: pd.DataFrame, folder: Path) -> None:
     he = table[(table["start"] == HE) & (table["learning_rate"] > 2 * FINER)]
     by_rate = {f"{rate:.5f}".rstrip("0"): mean_fates(group) for rate, group in he.groupby("learning_rate")}
     by_start = {name: mean_fates(select(table, name, MODERATE)) for name in (HE, *INTERVENTIONS)}
-    figure = Figure(figsize=(15.5, 4.8), layout="constrained")
-    left, middle, right = figure.subplots(1, 3, width_ratios=[1, 1.35, 1])
-    draw_born_dead(left, select(table, HE, MODERATE))
-    draw_fates(middle, by_rate)
-    middle.set(xlabel="learning rate, cyclic per-sample descent on the half loss", title="Fates by learning rate")
-    draw_fates(right, {LABELS.get(name, name): shares for name, shares in by_start.items()})
-    right.set(xlabel="change of the start, or of the activation", title="Fates at 0.001, by intervention")
-    right.tick_params(axis="x", labelsize=8)
-    figure.legend(*middle.get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8)
+    figure, [born_dead, rates, interventions] = stack([2.6, 2.8, 2.8])
+    draw_born_dead(born_dead, select(table, HE, MODERATE))
+    draw_fates(rates, by_rate)
+    rates.set(xlabel="learning rate, cyclic per-sample descent on the half loss", title="Fates by learning rate")
+    draw_fates(interventions, {LABELS.get(name, name): shares for name, shares in by_start.items()})
+    interventions.set(xlabel="change of the start, or of the activation", title="Fates at 0.001, by intervention")
+    legend_below(figure, interventions)
     figure.suptitle(f"He's initialisation, the article's three rows, 1 to 8 hidden units: {len(table):,} trainings")
     save(figure, folder / "figure.png")
 
 
-def draw_born_dead(axes: "Axes", moderate: pd.DataFrame) -> None:
+def draw_born_dead(axes: Panel, moderate: pd.DataFrame) -> None:
     """Draw the share of networks born without a living unit against their size, on the prediction."""
     fine, born = np.linspace(min(SIZES), max(SIZES), 100), born_dead_by_size(moderate)
     predicted = probability_born_dead(ARTICLE_ROWS) ** fine
@@ -59,10 +52,11 @@ def draw_born_dead(axes: "Axes", moderate: pd.DataFrame) -> None:
     axes.errorbar(list(born), shares, bars, fmt="o", ms=5, capsize=3, color="#D55E00", label=label)
     axes.set(yscale="log", xticks=list(born), xlabel="hidden units H", ylabel="share of networks")
     axes.set_title("All units born dead")
-    axes.legend(fontsize=8)
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.legend()
 
 
-def draw_fates(axes: "Axes", fates: Mapping[str, Fates]) -> None:
+def draw_fates(axes: Panel, fates: Mapping[str, Fates]) -> None:
     """Draw what became of the units as bars on top of each other."""
     base = np.zeros(len(fates))
     for (label, colour), share in zip(LOOKS.items(), np.transpose(list(fates.values())), strict=True):
@@ -70,4 +64,4 @@ def draw_fates(axes: "Axes", fates: Mapping[str, Fates]) -> None:
         base += share
     axes.bar(list(fates), 1 - base, 0.8, base, color="#DDDDDD", label="alive at the end")
     axes.grid(visible=False)
-    axes.set(ylim=(0, 1), ylabel="share of hidden units, the mean over H")
+    axes.set(ylim=(0, 1), ylabel="share of hidden units")

@@ -18,8 +18,8 @@ QUESTION = (
 )
 
 CAPTION = (
-    "Sharpness times rate / 2 along full-batch gradient descent on the half loss, which alternates from step to step, "
-    "and its median over the last 2,000 steps against the rate: at 1 descent is at the edge of stability."
+    "Sharpness times rate / 2 along full-batch gradient descent on the half loss at four rates, after even and after "
+    "odd steps, and its median over the last 2,000 steps against the rate: at 1 descent is at the edge of stability."
 )
 
 

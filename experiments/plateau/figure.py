@@ -1,21 +1,17 @@
 """The figure of the plateau: heights and biases of dead networks on their closed forms."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 
 from student_score.model.sampling import Sampling
-from student_score.plots import STYLE, canvas, save
+from student_score.plots import STYLE, Panel, save, stack
 from student_score.stability.collapse import collapsed_avg_loss_of_three, collapsed_bias
 
 from .judge import ordered, settling
 from .trainings import RATES, ROWS, THREE
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 FINE = np.linspace(RATES.min(), RATES.max(), 400)
 """Learning rates at which the closed forms are drawn."""
@@ -25,16 +21,16 @@ FINE = np.linspace(RATES.min(), RATES.max(), 400)
 def draw(table: pd.DataFrame, folder: Path) -> None:
     """Draw heights and biases on three rows against the rate, trained ones as points on their closed forms."""
     cyclic = settling(table, Sampling.cyclic, ROWS[THREE])
-    figure, [left, right] = canvas(2)
-    draw_heights(left, cyclic)
-    draw_biases(right, cyclic)
-    for axes in (left, right):
+    figure, [above, below] = stack([3.4, 3.6])
+    draw_heights(above, cyclic)
+    draw_biases(below, cyclic)
+    for axes in (above, below):
         axes.set_xlabel("learning rate, per-sample descent on the half loss")
-        axes.legend(fontsize=8)
+        axes.legend()
     save(figure, folder / "figure.png")
 
 
-def draw_heights(axes: "Axes", cyclic: pd.DataFrame) -> None:
+def draw_heights(axes: Panel, cyclic: pd.DataFrame) -> None:
     """Draw where the loss stays, in score points squared."""
     targets = ROWS[THREE].targets
     closed, variance = [collapsed_avg_loss_of_three(targets, rate) for rate in FINE], float(np.var(targets))
@@ -45,7 +41,7 @@ def draw_heights(axes: "Axes", cyclic: pd.DataFrame) -> None:
     axes.set(title="The loss at which a dead network stays", ylabel="avg_loss at the end (score points squared)")
 
 
-def draw_biases(axes: "Axes", cyclic: pd.DataFrame) -> None:
+def draw_biases(axes: Panel, cyclic: pd.DataFrame) -> None:
     """Draw where the output bias stays in each row order, in score points."""
     by_order = cyclic.groupby("row_order")
     colours = mpl.colormaps["viridis"](np.linspace(0, 0.9, by_order.ngroups))

@@ -3,11 +3,9 @@
 from pathlib import Path
 
 import matplotlib as mpl
-import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
-from student_score.plots import STYLE, save
+from student_score.plots import STYLE, save, stack
 
 from .judge import cost_over_http
 from .methods import COST, ONE_HTTP, PEAK, SWEEP_HTTP
@@ -31,18 +29,18 @@ def costs(table: pd.DataFrame) -> dict[str, tuple[float, float, float]]:
 
 @mpl.rc_context(STYLE)
 def draw(table: pd.DataFrame, folder: Path) -> None:
-    """Draw a bar for each method's cost, this project's in another colour; write the medians as table.csv beside it."""
+    """Draw a dot for each method's cost, this project's in another colour; write the medians as table.csv beside it."""
     summary(table).to_csv(folder / "table.csv", index=False)
     ordered = sorted(costs(table).items(), key=lambda item: -item[1][1])
-    figure = Figure(figsize=(9, 1.2 + 0.5 * len(ordered)), layout="constrained")
-    axes = figure.subplots()
-    low, median, high = np.array([bounds for _, bounds in ordered]).T
-    colours = ["#0072B2" if label.startswith("student-score") else "#999999" for label, _ in ordered]
-    axes.barh([label for label, _ in ordered], median, color=colours, xerr=[median - low, high - median], capsize=3)
-    for place, (value, edge) in enumerate(zip(median, high, strict=True)):
-        axes.annotate(f"{value:,.4g}", (edge, place), (6, 0), textcoords="offset points", va="center", fontsize=8)
+    figure, [axes] = stack([0.4 + 0.32 * len(ordered)])
+    for place, (name, (low, median, high)) in enumerate(ordered):
+        colour, ends = "#0072B2" if name.startswith("student-score") else "#666666", [[median - low], [high - median]]
+        axes.errorbar(median, place, xerr=ends, fmt="o", ms=5, capsize=3, color=colour)
+        label = f"{median:,.3g}" if median < 100 else f"{median:,.0f}"
+        axes.annotate(label, (high, place), (7, 0), textcoords="offset points", va="center", size=9)
+    axes.set_yticks(range(len(ordered)), [name for name, _ in ordered])
     axes.set(xscale="log", xlabel="milliseconds per run of 1000 epochs (of planning: per job)")
-    axes.set_xlim(right=high.max() * 3)
-    axes.grid(visible=False, axis="y")
-    figure.suptitle("What a run costs, on a logarithmic axis: median and range over the rounds")
+    axes.set_xlim(right=4 * max(high for _, (_, _, high) in ordered))
+    axes.xaxis.set_major_formatter("{x:,g}")
+    figure.suptitle("What a run costs, on a log axis: median and range over the rounds")
     save(figure, folder / "figure.png")

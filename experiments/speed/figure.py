@@ -1,19 +1,14 @@
 """The figure of speed: the error by the rate, the late decay of the loss, and what range tests read."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 import pandas as pd
-from matplotlib.figure import Figure
 
 from student_score.model.outcome import Outcome
-from student_score.plots import STYLE, save
+from student_score.plots import STYLE, Panel, legend_below, save, stack
 
 from .claims import DECAY_JUDGED, LEAST_POINTS
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 READINGS = {
     "rise": ("loss starts to rise", "#D55E00"),
@@ -27,34 +22,34 @@ READINGS = {
 def draw(table: pd.DataFrame, folder: Path) -> None:
     """Draw errors, decays and readings, each with the limit at the gradient flow's minimum."""
     flow, rate, decay, ramp = (table[table["part"] == part] for part in ("flow", "rate", "decay", "ramp"))
-    figure = Figure(figsize=(12.4, 8.8), layout="constrained")
-    panels = figure.subplot_mosaic([["top", "top"], ["left", "right"]])
-    top, left, right = panels["top"], panels["left"], panels["right"]
-    draw_errors(top, rate)
-    draw_decays(left, decay[decay["points"] >= LEAST_POINTS])
-    draw_readings(right, ramp)
+    figure, [errors, decays, readings] = stack([3.4, 3.2, 3.4])
+    draw_errors(errors, rate)
+    draw_decays(decays, decay[decay["points"] >= LEAST_POINTS])
+    draw_readings(readings, ramp)
     limit = float(flow["limit"].iloc[0])
-    for line in (top.axvline, left.axvline, right.axhline):
-        line(limit, color="black", lw=0.8, ls="--", label=f"limit at the gradient flow's minimum, {limit:.6f}")
-    for axes in (top, left, right):
-        axes.legend(fontsize=8)
-    figure.suptitle("Per-sample descent on the half loss, rows in the article's order", fontsize=11)
+    for line in (errors.axvline, decays.axvline, readings.axhline):
+        line(limit, color="black", lw=0.8, ls="--", label=f"limit at the flow's minimum, {limit:.6f}")
+    errors.legend()
+    errors.tick_params(axis="y", labelsize=11)  # For the exponents.
+    decays.legend()
+    legend_below(figure, readings)
+    figure.suptitle("Per-sample descent on the half loss, rows in the article's order")
     save(figure, folder / "figure.png")
 
 
-def draw_errors(axes: "Axes", rate: pd.DataFrame) -> None:
+def draw_errors(axes: Panel, rate: pd.DataFrame) -> None:
     """Draw the error after 1000 epochs by the rate."""
     for name, group in rate.groupby("outcome", sort=False):
         label = f"{name} ({len(group)})"
-        axes.plot(group["learning_rate"], group["train_mse"], ".", ms=3, color=Outcome[str(name)].colour, label=label)
+        axes.plot(group["learning_rate"], group["train_mse"], ".", ms=4, color=Outcome[str(name)].colour, label=label)
     best = rate.iloc[int(rate["train_mse"].argmin())]
     point, label = (best["learning_rate"], best["train_mse"]), f"best rate, {best['learning_rate']:.6f}"
     axes.plot(*point, "*", ms=12, mfc="none", mec="black", label=label)
-    axes.set(xlabel="learning rate", ylabel="train_mse after 1000 epochs (score points squared)", yscale="log")
+    axes.set(xlabel="learning rate", ylabel="train_mse (score points squared)", yscale="log")
     axes.set_title(f"The error after 1000 epochs, {len(rate):,} trainings of the article's network")
 
 
-def draw_decays(axes: "Axes", fitted: pd.DataFrame) -> None:
+def draw_decays(axes: Panel, fitted: pd.DataFrame) -> None:
     """Draw the fitted and the predicted decay of the loss by the rate."""
     rates = fitted["learning_rate"]
     predicted = "predicted: -2 ln(spectral radius of the residual map)"
@@ -66,11 +61,14 @@ def draw_decays(axes: "Axes", fitted: pd.DataFrame) -> None:
     axes.set_title(f"How fast the loss falls in the end, {len(fitted)} trainings")
 
 
-def draw_readings(axes: "Axes", ramp: pd.DataFrame) -> None:
+def draw_readings(axes: Panel, ramp: pd.DataFrame) -> None:
     """Draw what range tests read by the length of their ramp."""
     for reading, (label, colour) in READINGS.items():
         for shape, group in ramp.groupby("shape", sort=False):
             marks = "o-" if shape == "linear" else "^:"
-            axes.plot(group["epochs"], group[reading], marks, color=colour, ms=4, label=f"{label}, {shape} ramp")
+            axes.plot(group["epochs"], group[reading], marks, color=colour, ms=4, label=f"{label}, {shape}")
     axes.set(xscale="log", yscale="log", xlabel="epochs of the ramp, from rate 0.000001 to 0.01")
-    axes.set(title=f"What {len(ramp)} range tests read", ylabel="learning rate that is read", ylim=(1e-6, 3))
+    axes.set(ylabel="learning rate that is read", ylim=(1e-6, 1e-2))
+    axes.set_title(f"What {len(ramp)} range tests read, ramps linear and exponential")
+    axes.xaxis.set_major_formatter("{x:,g}")
+    axes.tick_params(axis="y", labelsize=11)  # For the exponents.

@@ -17,7 +17,7 @@ QUESTION = "Which learning rate is fastest, how fast is it, and does a learning-
 
 CAPTION = (
     "Top: the error after 1000 epochs at 4,651 rates; the best rate and the stability limit at the gradient flow's "
-    "minimum are marked. Bottom left: the late decay of the loss on what the spectral radius predicts. Bottom right: "
+    "minimum are marked. Middle: the late decay of the loss on what the spectral radius predicts. Bottom: "
     "what a range test reads, against the length of its ramp."
 )
 

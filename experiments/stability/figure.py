@@ -1,7 +1,6 @@
 """The figure of the limits: what is exceeded, and what the limit is where training ends."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 import numpy as np
@@ -9,12 +8,9 @@ import pandas as pd
 
 from student_score.arrays import Floats
 from student_score.model.outcome import Outcome
-from student_score.plots import STYLE, canvas, save
+from student_score.plots import STYLE, Panel, save, stack
 
 from .trainings import FLOW
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 LIMITS = {
     "cyclic_limit": ("epoch's product of row updates: spectral radius 1", "o", "#009E73"),
@@ -32,18 +28,17 @@ def draw(table: pd.DataFrame, folder: Path) -> None:
     trained, flow_limit = table[~is_flow], float(table.loc[is_flow, "cyclic_limit"].iloc[0])
     reached = trained["cyclic_limit"].notna()
     ends = np.array([0, 1.03 * max([flow_limit, *trained["learning_rate"]])])
-    figure, [left, right] = canvas(2)
-    draw_ratios(left, trained[reached])
-    draw_limits(right, trained[reached], trained[~reached], flow_limit, ends)
-    for axes in (left, right):
+    figure, [above, below] = stack([3.7, 3.7])
+    draw_ratios(above, trained[reached])
+    draw_limits(below, trained[reached], trained[~reached], flow_limit, ends)
+    for axes in (above, below):
         axes.set(xlabel="learning rate, per-sample descent on the half loss", xlim=ends)
-        axes.legend(fontsize=8)
-    title = f"{len(trained)} trainings of the article's network: six row orders, drawn on top of each other"
-    figure.suptitle(title, fontsize=11)
+        axes.legend()
+    figure.suptitle(f"{len(trained)} trainings of the article's network: six row orders, drawn on top of each other")
     save(figure, folder / "figure.png")
 
 
-def draw_ratios(axes: "Axes", minima: pd.DataFrame) -> None:
+def draw_ratios(axes: Panel, minima: pd.DataFrame) -> None:
     """Draw each rate divided by the four limits at the minimum that it reached."""
     rates = minima["learning_rate"]
     for name, (label, marker, colour) in LIMITS.items():
@@ -53,7 +48,7 @@ def draw_ratios(axes: "Axes", minima: pd.DataFrame) -> None:
     axes.set_ylabel("rate / limit at the minimum reached (no unit)")
 
 
-def draw_limits(axes: "Axes", minima: pd.DataFrame, others: pd.DataFrame, flow_limit: float, ends: Floats) -> None:
+def draw_limits(axes: Panel, minima: pd.DataFrame, others: pd.DataFrame, flow_limit: float, ends: Floats) -> None:
     """Draw the limit of the epoch's product at each minimum, and below them the trainings that reached none.
 
     Args:

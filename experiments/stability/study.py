@@ -16,8 +16,8 @@ from .trainings import FLOW, trainings
 QUESTION = "Which curvature limits per-sample descent: a row's, the mean loss's, or that of the product over an epoch?"
 
 CAPTION = (
-    "Left: the rate divided by each of four stability limits, taken at the minimum that a training reached; only the "
-    "limit of the epoch's product of row updates is never exceeded. Right: that limit against the rate trained at: "
+    "Top: the rate divided by each of four stability limits, taken at the minimum that a training reached; only the "
+    "limit of the epoch's product of row updates is never exceeded. Bottom: that limit against the rate trained at: "
     "where the first minimum turns unstable, training moves to one with a higher limit."
 )
 

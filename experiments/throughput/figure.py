@@ -1,25 +1,25 @@
 """The figure of the throughput, and the medians beside it."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from student_score.plots import STYLE, save
+from student_score.plots import STYLE, WIDTH, Panel, legend_below, number_labels, round_numbers, save
 
 from .judge import expected_growth, sweep
 from .measure import COST
-from .methods import ENGINE, ENGINE_BLOCK, ENGINE_ONE
 from .problems import EPOCHS
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-MARKERS = "osD^v<>PX*dph8"
-"""Of the methods, in their order."""
+SWEEPS = {
+    "networks": "networks trained at once",
+    "rows": "rows of data",
+    "hidden_size": "hidden units",
+    "epochs": "epochs, in the other panels 1000",
+}
+"""Parts of the table -> what is varied in them."""
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
@@ -32,21 +32,39 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
 
 @mpl.rc_context(STYLE)
 def draw(table: pd.DataFrame, folder: Path) -> None:
-    """Draw the engine's sweeps and the other methods' costs; write the medians beside the figure as table.csv."""
+    """Draw the methods' costs and the engine's sweeps; write the medians beside the figure as table.csv."""
     reduced = summary(table)
     reduced.to_csv(folder / "table.csv", index=False)
-    figure = Figure(figsize=(12.4, 8.8), layout="constrained")
-    panels = list(figure.subplots(2, 2).flat)
-    for axes, part in zip(panels, ("networks", "rows", "hidden_size", "epochs"), strict=True):
+    methods = reduced[reduced["part"] == "methods"].sort_values(f"{COST}_median", ascending=False)
+    heights = [1.0 + 0.28 * len(methods), 4.8]
+    figure = Figure(figsize=(WIDTH, sum(heights)), layout="constrained")
+    above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=heights).flat
+    draw_methods(above.subplots(), methods)
+    above.suptitle("What a training of 1000 epochs costs, on a log axis: median and range")
+    panels = list(below.subplots(2, 2).flat)
+    for axes, part in zip(panels, SWEEPS, strict=True):
         draw_sweep(axes, sweep(table, part), part)
-    draw_methods(panels[0], reduced[reduced["part"] == "methods"])
-    for axes in panels:
-        axes.legend(fontsize=8)
-    figure.suptitle("What a training costs, on logarithmic axes")
+    below.suptitle("What the engine's cost grows with, on log axes")
+    below.supylabel("microseconds per network", size="medium")
+    legend_below(figure, panels[0])
     save(figure, folder / "figure.png")
 
 
-def draw_sweep(axes: "Axes", measured: pd.DataFrame, part: str) -> None:
+def draw_methods(axes: Panel, methods: pd.DataFrame) -> None:
+    """Draw a dot for each method's cost, the engine's in another colour, its median written beside it."""
+    low, median, high = methods[[f"{COST}_{name}" for name in ("min", "median", "max")]].to_numpy(dtype=float).T
+    for place, name in enumerate(methods["method"]):
+        colour = "#0072B2" if name.startswith("engine") else "#666666"
+        ends = [[median[place] - low[place]], [high[place] - median[place]]]
+        axes.errorbar(median[place], place, xerr=ends, fmt="o", ms=5, capsize=3, color=colour)
+        label, at = f"{median[place]:,.3g}" if median[place] < 100 else f"{median[place]:,.0f}", (high[place], place)
+        axes.annotate(label, at, (7, 0), textcoords="offset points", va="center", size=9)
+    axes.set_yticks(range(len(methods)), methods["method"])
+    axes.set(xscale="log", xlim=(0.5 * low.min(), 6 * high.max()), xlabel="microseconds per network")
+    axes.xaxis.set_major_formatter("{x:,g}")
+
+
+def draw_sweep(axes: Panel, measured: pd.DataFrame, part: str) -> None:
     """Draw the engine's time per network against a size, and growth in proportion through its last median."""
     sizes = measured.columns.to_numpy(dtype=float)
     # Against epochs the whole time is drawn; the other sweeps are of 1000 epochs.
@@ -55,13 +73,8 @@ def draw_sweep(axes: "Axes", measured: pd.DataFrame, part: str) -> None:
     axes.fill_between(sizes, low, high, color="#0072B2", alpha=0.2, lw=0)
     axes.plot(sizes, median, "o-", ms=4, color="#0072B2", label="engine, one thread: median and range")
     axes.plot(sizes, growth * (median[-1] / growth[-1]), color="black", lw=0.8, ls="--", label="in proportion")
-    span = "time" if part == "epochs" else "time of 1000 epochs"
-    axes.set(xscale="log", yscale="log", xlabel=part.replace("_", " "), ylabel=f"{span} per network (microseconds)")
-
-
-def draw_methods(axes: "Axes", methods: pd.DataFrame) -> None:
-    """Draw a marker for each method but those that the engine's own line shows."""
-    others = methods[~methods["method"].isin([ENGINE_ONE, ENGINE_BLOCK, ENGINE])]
-    colours = mpl.colormaps["viridis"](np.linspace(0, 0.9, len(others)))
-    for colour, marker, row in zip(colours, MARKERS[: len(others)], others.to_dict("records"), strict=True):
-        axes.plot(row["networks"], row[f"{COST}_median"], marker, color=colour, ms=7, label=row["method"])
+    axes.set(xscale="log", yscale="log", xlabel=SWEEPS[part])
+    for axis, numbers in ((axes.xaxis, sizes), (axes.yaxis, np.concatenate([low, high]))):
+        ticks = round_numbers(numbers.min(), numbers.max(), 5)
+        axis.set_ticks(ticks, number_labels(ticks))
+    axes.minorticks_off()

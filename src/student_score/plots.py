@@ -66,12 +66,6 @@ def save(figure: Figure, path: Path) -> None:
     figure.savefig(path, dpi=150, metadata={"Software": None})
 
 
-def canvas(columns: int) -> tuple[Figure, Sequence[Axes]]:
-    """Return a figure with `columns` axes side by side."""
-    figure = Figure(figsize=(WIDTH if columns == 1 else 6.2 * columns, 4.4), layout="constrained")
-    return figure, list(figure.subplots(1, columns, squeeze=False)[0])
-
-
 def stack(heights: Sequence[float]) -> tuple[Figure, Sequence[Axes]]:
     """Return a figure with axes below each other, of these heights in inches."""
     figure = Figure(figsize=(WIDTH, sum(heights) + 0.8), layout="constrained")

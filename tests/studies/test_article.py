@@ -119,6 +119,7 @@ def test_a_partial_sweep_decides_nothing(runs):
         assert judgements[0].measured == {"missing": ["rate 0.0001 for 60000 epochs"]}
 
 
+@pytest.mark.usefixtures("legible")
 def test_figure_and_report(runs, tmp_path):
     """The figure is drawn; the report has a line for each of the 35 numbers that a transcript prints."""
     STUDY.draw(runs, tmp_path)

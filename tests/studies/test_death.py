@@ -185,6 +185,7 @@ def test_a_wrong_theory_is_refuted(table, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("legible")
 def test_figure_and_report(table, tmp_path):
     """The figure is drawn and the report has a line for each variant and rate."""
     STUDY.draw(table, tmp_path)

@@ -13,8 +13,9 @@ from student_score.training.many import train_many
 from student_score.training.setup import Networks, Setup
 
 STUDY = load("edge_of_stability")
-claims, trainings, judge = (
-    import_module(f"student_score_experiments.edge_of_stability.{name}") for name in ("claims", "trainings", "judge")
+claims, trainings, judge, figure = (
+    import_module(f"student_score_experiments.edge_of_stability.{name}")
+    for name in ("claims", "trainings", "judge", "figure")
 )
 
 NAMES = [claim.name for claim in STUDY.claims]
@@ -185,8 +186,34 @@ def test_a_wrong_hessian_turns_verdicts(factor, below, monkeypatch, article_spli
     assert found["below_the_range"] == below
 
 
+@pytest.mark.usefixtures("legible")
 def test_figure_and_report(table, tmp_path):
     """The figure is drawn and the report has a line for each training."""
     STUDY.draw(table, tmp_path)
     assert (tmp_path / "figure.png").stat().st_size > 20_000
     assert len(list(STUDY.report(table))) == 2 + len(table) - 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"outcome": "collapsed", "late_ratio_median": 0.001}, "collapses"),
+        ({"late_ratio_median": 0.936}, "comes to rest below the edge, at 0.936"),
+        ({"late_ratio_median": 1.1}, "comes to rest above the edge, at 1.100"),
+        ({"reaches_edge_after_step": 4068.0}, "settles below the edge until step 4,068"),
+        ({}, "across the edge by up to 95 %, late by 3 %"),
+    ],
+)
+def test_panels_say_what_happens(changes, words):
+    """Each training that the figure follows is described by its own row of the table."""
+    row = {
+        "outcome": "oscillating", "learning_rate": 0.002, "largest_sharpness": 1950.0, "late_ratio_median": 1.0,
+        "late_ratio_99_percent": 1.028, "reaches_edge_after_step": 216.0,
+    }  # fmt: skip
+    assert figure.what_happens(row | changes) == words
+
+
+def test_the_figure_follows_trainings_by_rate(table):
+    """Of the rates in the table those that are shown, in order; a rate that was not trained is left out."""
+    short = table[table["steps"] == trainings.STEPS]
+    assert [row["learning_rate"] for row in figure.ways(short)] == pytest.approx([0.0014, 0.0015714, 0.002], rel=1e-4)

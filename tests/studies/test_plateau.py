@@ -90,6 +90,7 @@ def test_a_short_table_decides_nothing(table):
         assert all("missing" in item.measured for item in found)
 
 
+@pytest.mark.usefixtures("legible")
 def test_figure_and_report(table, tmp_path):
     """The figure is drawn and the report says how the trainings ended."""
     STUDY.draw(table, tmp_path)

@@ -100,6 +100,7 @@ def test_the_records_are_those_of_the_sweep(small_run):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("legible")
 def test_a_small_run_measures_every_method(small_table, tmp_path):
     """Every method yields a positive cost per run, units stand in the columns' names, report and figure can be made."""
     assert small_table["method"].tolist() == [
@@ -273,6 +274,7 @@ def test_one_slow_round_decides_nothing():
     assert set(verdicts(table).values()) == {"supported"}
 
 
+@pytest.mark.usefixtures("legible")
 def test_figure_and_report_of_a_full_table(tmp_path):
     """Units stand in the columns' names, the sweep over HTTP costs what one of 1,000 runs would."""
     table = full_table()

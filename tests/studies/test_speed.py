@@ -153,6 +153,7 @@ def test_above_the_limit_the_peaks_fall_as_predicted(article_split):
     assert np.polyfit(peaks, np.log(loss[peaks]), 1)[0] == pytest.approx(2 * np.log(moduli[-1]), rel=0.01)
 
 
+@pytest.mark.usefixtures("legible")
 def test_the_figure_and_the_report(table, tmp_path):
     """Both can be made of the table."""
     STUDY.draw(table, tmp_path)

@@ -182,6 +182,7 @@ def test_a_rise_is_measured_from_the_lowest_loss():
     assert trainings.rise_epoch(falling[:50]) == 0
 
 
+@pytest.mark.usefixtures("legible")
 def test_figure_and_report(table, tmp_path):
     """The figure is drawn; the report counts the trainings and tells the flow's limits if the table has them."""
     STUDY.draw(table, tmp_path)

@@ -124,6 +124,7 @@ def small_table():
         return STUDY.trainings(SMALL.rows(), extent=SMALL)
 
 
+@pytest.mark.usefixtures("legible")
 def test_a_small_run_measures_every_part(small_table, tmp_path):
     """Every part yields positive times, what was scaled says so, and report and figure can be made of it."""
     assert small_table["part"].unique().tolist() == PARTS

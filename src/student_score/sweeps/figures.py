@@ -11,7 +11,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, Normalize
 
 from student_score.model.outcome import Outcome
-from student_score.plots import STYLE, Curve, canvas, legend_below, plain, save, stack
+from student_score.plots import STYLE, Curve, legend_below, plain, save, stack
 from student_score.sweeps.axes import is_number, leading_key
 from student_score.sweeps.curve_panel import draw_curves, number_scale, shades
 from student_score.sweeps.loss_panel import draw_final_losses
@@ -108,7 +108,7 @@ def curves(table: "pd.DataFrame", swept: Sequence[str], curve: Callable[[str], C
     ordered = table.sort_values(key, kind="stable") if key is not None and is_number(table, key) else table
     places = np.linspace(0, len(table) - 1, min(len(table), CURVES)).round().astype(int)
     rows = ordered.iloc[places]
-    figure, [axes] = canvas(1)
+    figure, [axes] = stack([3.6])
     if len(rows):
         draw_curves(axes, rows, [curve(run_id) for run_id in rows["run_id"]], run_looks(axes, rows, key))
     number = counted(len(table), "training")
