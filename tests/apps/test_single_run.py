@@ -26,9 +26,10 @@ def test_the_articles_training(student_score, store_uri):
     assert "Input: [studied: 5h, slept: 8h] -> Predicted score: 86.1" in lines
     store = Store(store_uri, "student-score")
     [run] = store.search("")
+    assert run.run_id in lines[-2]
     assert run.run_id in lines[-1]
     assert (run.status, run.tags["outcome"], run.params["training.epochs"]) == ("FINISHED", "slow", "1000")
-    assert run.read_text("transcript.txt").splitlines() == lines[:-2]
+    assert run.read_text("transcript.txt").splitlines() == lines[:-3]
     assert run.trajectory().avg_loss.shape == (1000,)
 
 

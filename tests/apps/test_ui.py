@@ -4,6 +4,7 @@ import json
 import math
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -18,10 +19,10 @@ from typing import Any
 import pytest
 
 from student_score.commands.terminal import guarded
-from student_score.commands.ui import ui
+from student_score.commands.ui import LISTED, links, ui
 from student_score.tracking.record import RecordedRun
 from student_score.tracking.store import Store
-from student_score.tracking.views import LOSS_LIMITS, loss_limits
+from student_score.tracking.views import LOSS_LIMITS, loss_limits, run_link
 
 BIN = Path(sys.executable).parent
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -51,21 +52,34 @@ CELLS = """rows => rows
     .map(([place, cell]) => cell.innerText)"""
 
 
+SCREENSHOTS = os.environ.get("STUDENT_SCORE_SCREENSHOTS")
+"""A folder for pictures of the pages as the tests left them; pytest's temporary folders have them otherwise."""
+
+
 def free_port() -> int:
     """Return a port that nothing listens on."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
 
 
-def wait_until_up(address: str) -> None:
-    """Wait until the server answers."""
-    for _ in range(300):
-        try:
-            with urllib.request.urlopen(address, timeout=5):
-                return
-        except OSError:
-            time.sleep(0.2)
-    pytest.fail(f"{address} does not answer")
+def answers(address: str) -> bool:
+    """Say whether a server answers there."""
+    try:
+        with urllib.request.urlopen(address, timeout=5):
+            return True
+    except OSError:
+        return False
+
+
+def printed_lines(process: subprocess.Popen[str]) -> list[str]:
+    """Return what `student-score-ui` prints until it serves."""
+    assert process.stdout is not None
+    lines: list[str] = []
+    while not lines or not lines[-1].startswith("Serving"):
+        line = process.stdout.readline()
+        assert line, lines
+        lines.append(line.strip())
+    return lines
 
 
 @dataclass(frozen=True)
@@ -75,8 +89,8 @@ class Served:
     store: Store
     parent: RecordedRun
     address: str
-    printed: str
-    """The link that `student-score-ui` printed."""
+    printed: list[str]
+    """The lines that `student-score-ui` printed."""
 
     def history(self, name: str, metric: str) -> tuple[list[int], list[float]]:
         """Return the recorded steps and values of a run's metric."""
@@ -97,13 +111,12 @@ def served(tmp_path_factory) -> Iterator[Served]:
     command = [BIN / "student-score-ui", "--port", str(port)]
     with start(command, stdout=subprocess.PIPE, start_new_session=True) as process:
         try:
-            assert process.stdout is not None
-            printed = process.stdout.readline().strip().removeprefix("Chart of the runs: ")
+            printed = printed_lines(process)
             address = f"http://127.0.0.1:{port}/"
-            wait_until_up(f"{address}health")
+            assert answers(f"{address}health")  # From the moment the links are there.
             yield Served(store, parent, address, printed)
         finally:
-            os.killpg(process.pid, 15)
+            process.terminate()
             process.wait(timeout=30)
 
 
@@ -122,19 +135,21 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture
-def page(browser) -> Iterator[Any]:
-    """Return a page of a browser that has never seen the UI."""
+def page(browser, request, tmp_path) -> Iterator[Any]:
+    """Return a page of a browser that has never seen the UI; keep a picture of what it shows at the end."""
     context = browser.new_context(viewport={"width": 1600, "height": 1000})
     context.set_default_timeout(PATIENCE)
     context.add_init_script(ASSISTANT)
-    yield context.new_page()
+    page = context.new_page()
+    yield page
+    page.screenshot(path=Path(SCREENSHOTS or tmp_path) / f"{request.node.name}.png")
     context.close()
 
 
-def drawn(page, curve: str, count: int) -> dict[str, Any]:
-    """Return what the chart of a curve shows, as soon as it shows `count` named traces."""
+def drawn(page, curve: str, count: int, *, place: int = 0) -> dict[str, Any]:
+    """Return what a chart of a metric shows, as soon as it shows `count` named traces; `place` counts such charts."""
     cards = page.get_by_test_id("experiment-view-compare-runs-card")
-    plot = cards.filter(has=page.get_by_text(curve, exact=True)).first.locator(".js-plotly-plot")
+    plot = cards.filter(has=page.get_by_text(curve, exact=True)).nth(place).locator(".js-plotly-plot")
     plot.wait_for()
     shown: dict[str, Any] = {}
     until = time.monotonic() + PATIENCE / 1000
@@ -175,7 +190,8 @@ def names(runs) -> list[str]:
 @pytest.mark.slow
 def test_the_printed_link_opens_every_loss_curve_on_log_axes(served, page):
     """All 60 curves of avg_loss are drawn with the recorded values, those of diverged runs too."""
-    page.goto(served.printed)
+    assert served.printed[-3] == "All runs of the experiment student-score:"
+    page.goto(served.printed[-2])
     shown = drawn(page, "avg_loss", RUNS)
     traces = {trace["name"].removesuffix(" (avg_loss)"): trace for trace in shown["traces"]}
     runs = served.store.search("tags.outcome != ''")
@@ -198,7 +214,8 @@ def test_the_link_of_a_sweep_opens_its_curves_in_view(served, page):
     runs = served.store.children(served.parent.run_id)
     chart, _ = served.store.sweep_links(served.parent.run_id, served.address)
     page.goto(chart)
-    shown = drawn(page, "train_mse", RUNS)
+    page.set_viewport_size({"width": 1600, "height": 1800})
+    shown = drawn(page, "train_mse", RUNS, place=1)
     assert sorted({trace["name"].removesuffix(" (train_mse)") for trace in shown["traces"]}) == names(runs)
     lowest, highest = (10**end for end in shown["range"])
     assert (lowest, highest) == pytest.approx(loss_limits(runs))
@@ -264,6 +281,124 @@ def test_the_note_of_a_sweep_leads_to_its_curves(served, page):
     wait_for_rows(opened.value, RUNS)
 
 
+@pytest.mark.slow
+def test_the_link_of_a_sweep_is_printed_once_the_server_answers(served, page):
+    """It says what came out, has the chosen port, and opens losses against the rate beside the runs by outcome."""
+    outcomes = served.parent.tags["outcomes"]
+    assert served.printed[0] == f"{served.parent.name} on student_scores: {outcomes}"
+    assert served.printed[1] == served.store.sweep_links(served.parent.run_id, served.address)[0]
+    page.goto(served.printed[1])
+    runs = {run.name: run for run in served.store.children(served.parent.run_id)}
+    shown = drawn(page, "train_mse", len(runs))
+    assert shown["axes"] == ["linear", "log"]
+    settled = {name for name, run in runs.items() if run.tags["outcome"] != "diverged"}
+    for trace in shown["traces"]:
+        run = runs[trace["name"].removesuffix(" (train_mse)")]
+        assert trace["x"] == pytest.approx([math.log10(float(run.params["training.learning_rate"]))])
+        assert trace["y"] == pytest.approx([run.metrics["train_mse"]])
+        settled.discard(run.name)
+    assert not settled
+    listed = {run.tags["outcome"] for run in runs.values()}
+    page.set_viewport_size({"width": 1600, "height": 4000})
+    for outcome in listed:
+        page.get_by_text(f"Group: {outcome}", exact=True).wait_for()
+
+
+@pytest.mark.slow
+def test_the_page_of_a_sweep_says_what_it_was_and_shows_its_figure(served, page):
+    """Data, best run, conclusion and settings are there; the figure is loaded from the server that shows the page."""
+    link = run_link(served.address, served.store.experiment_id, served.parent.run_id)
+    page.goto(link)
+    page.get_by_text("Show more", exact=True).click()
+    figure = page.locator("img[src*='get-artifact?path=results.png']")
+    figure.wait_for()
+    page.wait_for_function("image => image.complete && image.naturalWidth > 300", arg=figure.element_handle())
+    note = page.inner_text("body")
+    for words in (
+        "60 runs on student_scores (student_scores.csv, 3 rows)",
+        "Best run:",
+        "All runs: network.initialisation=he.",
+        "The rest as by default: dataset.features=",
+        "student-score\nRuns\n",
+    ):
+        assert words in note
+    for sentence in served.parent.read_text("conclusion.txt").splitlines():
+        assert sentence in note
+
+
+@pytest.mark.slow
+def test_runs_are_compared_by_their_rate_and_loss(served, page):
+    """The page for comparing runs opens on what differs between them against the loss."""
+    rates = served.store.search("params.`network.seed` = '0' and params.`network.activation` = 'tanh'")[2:5]
+    chosen = json.dumps([run.run_id for run in rates])
+    page.goto(f'{served.address}#/compare-runs?runs={chosen}&experiments=["{served.store.experiment_id}"]')
+    plot = page.locator(".js-plotly-plot").first
+    plot.wait_for()
+    labels = plot.evaluate("plot => plot.data[0].dimensions.map(axis => axis.label)")
+    assert labels == ["training.learning_rate", "avg_loss"]
+
+
+@pytest.mark.slow
+def test_the_charts_of_a_run_begin_with_its_losses(served, page):
+    """Behind the baselines, whose names have a slash, come avg_loss and train_mse, then weights; none is of zeros."""
+    [run] = served.store.search("attributes.run_name = 'lr=0.001 tanh seed=0 h=2'")
+    page.set_viewport_size({"width": 1600, "height": 4000})
+    page.goto(f"{served.address}#/experiments/{served.store.experiment_id}/runs/{run.run_id}/model-metrics")
+    cards = page.get_by_test_id("experiment-view-compare-runs-card")
+    cards.nth(len(run.metrics) - 1).wait_for()
+    titles = [text.split("\n")[0] for text in cards.all_inner_texts()]
+    assert titles[:4] == ["train_mse", "train_mse", "avg_loss", "train_mse"]
+    assert len(titles) == len(run.metrics)
+    assert all(run.metrics.values())
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_the_server_quietly(store_uri, tmp_path):
+    """The exit code is 0, nothing is said on stderr, and no process of the server is left."""
+    port = free_port()
+    command = [BIN / "student-score-ui", "--port", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert printed_lines(process)[-1] == "Serving until Ctrl-C"
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "Traceback" not in said
+    assert not answers(f"http://127.0.0.1:{port}/health")
+    here = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
+    assert not [line for line in here if str(tmp_path).encode() in line]
+
+
+def test_a_server_that_cannot_start_is_explained(store_uri, capsys, monkeypatch):
+    """The last line that the server said stands in the sentence."""
+    broken = [sys.executable, "-c", "import sys; sys.exit('it is broken')"]
+    monkeypatch.setattr("student_score.tracking.environment.server_command", lambda *_, **__: broken)
+    before = signal.getsignal(signal.SIGTERM)
+    assert guarded(lambda: ui(["--port", str(free_port())]), name="student-score-ui") == 1
+    signal.signal(signal.SIGTERM, before)
+    said = capsys.readouterr()
+    assert said.err.splitlines()[-1] == "student-score-ui: the MLflow server could not start: it is broken"
+    assert said.out == ""
+
+
+def test_many_sweeps_are_a_screenful_of_links(store_uri, capsys):
+    """The newest come first, of all experiments, with data and what came out; how many more there are is said."""
+    stores = [Store(store_uri, name) for name in ("one", "two")]
+    for number in range(LISTED + 2):
+        tags = {"kind": "sweep", "data": "grades", "outcomes": f"{number} slow"}
+        stores[number % 2].create(f"sweep {number} (9 runs)", tags, "", number + 1)
+    said = list(links(Store(store_uri, "one"), "http://127.0.0.1:5001/", LISTED))
+    assert len(said) == LISTED + 2
+    assert said[0].startswith(f"sweep {LISTED + 1} (9 runs) on grades: {LISTED + 1} slow\n  http://127.0.0.1:5001/#/")
+    assert said[1].startswith(f"sweep {LISTED} (9 runs)")
+    assert said[-2] == "and 2 older sweeps"
+    assert said[-1].startswith("All runs of the experiment one:\n  http://127.0.0.1:5001/#/")
+    assert stores[0].experiment_id != stores[1].experiment_id
+    assert [f"experiments/{store.experiment_id}/" in said[place] for place, store in enumerate(stores)] == [
+        LISTED % 2 == 1,
+        LISTED % 2 == 1,
+    ]
+
+
 def test_a_port_in_use_is_named(store_uri, capsys):
     """The sentence says which port and how to choose another."""
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -273,9 +408,15 @@ def test_a_port_in_use_is_named(store_uri, capsys):
 
 
 def test_the_link_alone(store_uri, capsys):
-    """--link-only prints the link and serves nothing."""
+    """--link-only prints the links of the newest sweep and of all runs, and serves nothing."""
+    store = Store(store_uri, "student-score")
+    for number in (1, 2):
+        parent = store.create(f"sweep {number}", {"kind": "sweep"}, "", number)
+        store.share_sweep(parent, swept=[], runs=[])
     assert ui(["--link-only"]) == 0
-    experiment = Store(store_uri, "student-score").experiment_id
-    assert capsys.readouterr().out.startswith(
-        f"Chart of the runs: http://127.0.0.1:5000/#/experiments/{experiment}/runs?"
-    )
+    assert capsys.readouterr().out.splitlines() == [
+        "sweep 2: running",
+        f"  {store.sweep_links(parent)[0]}",
+        "All runs of the experiment student-score:",
+        f"  {store.chart_link()}",
+    ]

@@ -100,15 +100,14 @@ def test_a_record_holds_the_whole_run():
     assert len(epochs) <= 200
     assert round(losses[-1], 2) == 0.8
     assert kept.metrics["baseline/mean/train_mse"] == pytest.approx(np.var([85, 60, 95]))
-    assert kept.metrics["weight/w1_1_1"] == pytest.approx(1.336, abs=5e-4)
+    assert kept.metrics["weight.w1_1_1"] == pytest.approx(1.336, abs=5e-4)
     assert [item.context for item in kept.inputs] == ["training"]
     assert "slow" in kept.note
 
 
 def test_a_diverged_run_sends_nothing_that_is_not_finite():
-    """At rate 3 the record says diverged=1 and in which epoch, and every number in it is finite."""
+    """At rate 3 the record says in which epoch it diverged, and every number in it is finite."""
     kept = record(done(configured(learning_rate=3)))
-    assert kept.metrics["diverged"] == 1
     assert kept.metrics["diverged_epoch"] > 1
     assert kept.tags["outcome"] == "diverged"
     assert all(math.isfinite(value) for _, values in kept.curves.values() for value in values)
@@ -124,7 +123,29 @@ def test_a_loss_of_exactly_zero_has_no_logarithm_and_is_left_out():
     )
     kept = record(done(config))
     assert kept.curves["avg_loss"][1][-1] == 0.0
-    assert len(kept.curves["log10_avg_loss"][0]) < len(kept.curves["avg_loss"][0])
+    assert "training.log10_train_mse" not in kept.metrics
+
+
+def test_the_losses_are_charted_first_and_nothing_that_did_not_happen_is():
+    """MLflow lists in the order of recording, charts names with a slash above others, and would chart rows of zeros."""
+    kept = record(done(configured(learning_rate=0.0001)))
+    names = list(dict.fromkeys(name for name, _, _ in kept.points()))
+    assert names[:2] == ["avg_loss", "train_mse"]
+    assert sorted(name for name in names if "/" not in name)[:2] == ["avg_loss", "train_mse"]
+    assert {name.split("/")[0] for name in names if "/" in name} == {"baseline"}
+    assert not {"diverged", "collapsed", "diverged_epoch", "collapse_epoch", "units.dead"} & set(names)
+    dead = record(done(configured(learning_rate=0.01)))
+    assert (dead.metrics["units.dead"], dead.metrics["collapse_epoch"]) == (2, 2)
+
+
+@pytest.mark.parametrize("rate", [0.0001, 3])
+def test_the_rate_can_be_an_axis(rate):
+    """Its logarithm has the epoch of the last train_mse, of a run that diverged too, so that a chart can pair them."""
+    kept = record(done(configured(learning_rate=rate)))
+    assert kept.metrics["training.learning_rate"] == rate
+    epochs, values = kept.curves["training.log10_learning_rate"]
+    assert epochs == kept.curves["train_mse"][0][-1:]
+    assert values == [math.log10(rate)]
 
 
 def test_the_files_can_be_used_without_this_project(tmp_path):

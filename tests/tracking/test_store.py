@@ -174,7 +174,7 @@ def test_a_store_of_a_newer_mlflow_is_named(store_uri, tmp_path):
 
 
 def test_an_experiment_and_its_sweeps_are_shared_with_the_ui(store_uri):
-    """The view of the whole comes with the experiment; that of a sweep is linked in its parent's note, once."""
+    """The view of the whole comes with the experiment; those of a sweep have links of their own."""
     store = Store(store_uri, "x")
     parent = store.create("sweep of a", {}, "Two runs.", 1)
     for _ in range(2):
@@ -184,9 +184,34 @@ def test_an_experiment_and_its_sweeps_are_shared_with_the_ui(store_uri):
     assert views["curves"]["compareRunCharts"][0]["range"]["yMax"] == pytest.approx(np.log10(LOSS_LIMITS[1]))
     assert views[parent]["searchFilter"] == f"tags.`mlflow.parentRunId` = '{parent}'"
     chart, table = store.sweep_links(parent, base="")
-    note = store.run(parent).tags["mlflow.note.content"]
-    assert note == f"Two runs.\n\n[Loss curves]({chart}) and [table]({table}) of these runs."
+    assert chart.endswith(f"compareRunsMode=CHART&viewStateShareKey={parent}")
+    assert table.endswith(f"compareRunsMode=TABLE&viewStateShareKey={parent}.table")
+    assert view_tag(f"{parent}.table") in tags
     assert store.sweep_links(parent) == (f"http://127.0.0.1:5000/{chart}", f"http://127.0.0.1:5000/{table}")
+
+
+def test_a_sweep_of_an_older_version_keeps_its_links(store_uri):
+    """Where there is one view of charts and table, both links name it; where there is none, they lead to the parent."""
+    store = Store(store_uri, "x")
+    parent = store.create("sweep of a", {}, "", 1)
+    page = f"http://127.0.0.1:5000/#/experiments/{store.experiment_id}/runs/{parent}?workflowType=machine_learning"
+    assert store.sweep_links(parent) == (page, page) == (store.run_link(parent),) * 2
+    store.client.set_experiment_tag(store.experiment_id, view_tag(parent), "{}")
+    assert all(link.endswith(f"viewStateShareKey={parent}") for link in store.sweep_links(parent))
+
+
+def test_an_experiment_says_what_it_holds_unless_somebody_wrote_something_else(store_uri):
+    """An experiment of an older version is brought up to date when it is opened, but for its description."""
+    client = Store(store_uri, "x").client
+    bare = client.create_experiment("older", tags={view_tag("curves"): "{}"})
+    written = client.create_experiment("described", tags={"mlflow.note.content": "Mine."})
+    for name in ("older", "described"):
+        Store(store_uri, name)
+    older, described = (client.get_experiment(number).tags for number in (bare, written))
+    assert older["mlflow.note.content"].startswith("Trainings of tiny networks")
+    assert older[view_tag("curves")] != "{}"
+    assert described["mlflow.note.content"] == "Mine."
+    assert described["mlflow.experimentKind"] == "custom_model_development"
 
 
 def test_the_server_listens_on_loopback_with_one_worker():
@@ -238,3 +263,18 @@ def test_what_a_remote_store_sends_leaves_no_folder(store_uri, tmp_path, monkeyp
     monkeypatch.setattr("student_score.tracking.store.local_folder", lambda _: None)  # As if it were elsewhere.
     assert store.run(run_id).read_text("config.yaml") == "a: 1\n"
     assert list(passing.iterdir()) == []
+
+
+def test_an_experiment_of_a_study_says_its_question(store_uri):
+    """The question stands first, also after the experiment was opened again; what somebody wrote stays."""
+    store = Store(store_uri, "asked")
+    store.describe_experiment(store.experiment, "Why?")
+
+    def note():
+        return Store(store_uri, "asked").experiment.tags["mlflow.note.content"]
+
+    assert note().startswith("Why?\n\nTrainings of tiny networks")
+    store.client.set_experiment_tag(store.experiment_id, "mlflow.note.content", "Mine.")
+    again = Store(store_uri, "asked")
+    again.describe_experiment(again.experiment, "Why?")
+    assert note() == "Mine."

@@ -59,6 +59,8 @@ def close(name: str, evidence: Any, store: "Store", run_id: str) -> None:
     folder = study.results_folder(name)
     judgements = study.conclude(name, evidence, folder)
     store.set_tags(run_id, {f"verdict.{item.claim.name}": item.verdict.name for item in judgements})
+    if store.experiment is not None:
+        store.describe_experiment(store.experiment, study.load(name).question)
     print("\n".join(study.closing(name, evidence, judgements, folder)))
 
 

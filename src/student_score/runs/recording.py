@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from math import inf, log10
 from pathlib import Path
 from time import time
 from typing import Any
@@ -12,12 +13,12 @@ import yaml
 
 from student_score.arrays import Floats
 from student_score.data.baseline import BASELINES
-from student_score.model.outcome import Outcome
 from student_score.runs.execution import Run
 from student_score.runs.provenance import provenance
 from student_score.runs.task import Task
 from student_score.runs.transcript import LISTED_PARAMETERS, transcript
 from student_score.tracking.record import Input, Record
+from student_score.tracking.views import LOG_LOSS_METRIC, LOG_RATE_METRIC, RATE_METRIC
 from student_score.training.train import predict_scores
 
 SHORT_NAMES = {"training.learning_rate": "lr", "network.hidden_size": "h", "network.seed": "seed"}
@@ -27,7 +28,7 @@ STANDING = ("training.learning_rate", "network.activation", "network.hidden_size
 """Keys that stand in every run's name."""
 
 
-TABLED = ("avg_loss", "log10_avg_loss", "train_mse", "test_mse", "collapse_epoch", "diverged_epoch")
+TABLED = ("avg_loss", "train_mse", "test_mse", "collapse_epoch", "diverged_epoch")
 """Metrics that a sweep's table has a column for, beside those of the baselines."""
 
 
@@ -102,46 +103,54 @@ def finite(metrics: dict[str, float | None]) -> dict[str, float]:
 
 
 def scalars(run: Run) -> dict[str, float | None]:
-    """Return the metrics that are one number a run."""
+    """Return the metrics that are one number a run; None for what did not happen, so that nobody charts a row of zeros.
+
+    The page of a run charts metrics in the order of their names, but those with a slash before all others: names with
+    a dot come after the losses.
+    """
     trajectory, end = run.trajectory, run.trajectory.end
     metrics: dict[str, float | None] = {
-        "learning_rate": run.task.config.training.learning_rate,  # As a parameter it is text, and sorts as such.
-        "diverged": float(trajectory.outcome is Outcome.diverged),
+        RATE_METRIC: run.task.config.training.learning_rate,  # As a parameter it is text, and sorts as such.
+        LOG_LOSS_METRIC: logarithm(end.train_mse),
         "diverged_epoch": trajectory.diverged_epoch,
-        "collapsed": float(trajectory.outcome is Outcome.collapsed),
         "collapse_epoch": trajectory.collapse_epoch,
-        "dead_units": float(np.count_nonzero(trajectory.dead_units)),
-        "prediction_spread": end.prediction_spread,
-        "seconds": run.seconds,
+        "units.dead": float(np.count_nonzero(trajectory.dead_units)) or None,
+        "units.prediction_spread": end.prediction_spread,
     }
     for name, baseline in run.baselines.items():
         metrics[f"baseline/{name}/train_mse"] = baseline.train_mse
         metrics[f"baseline/{name}/test_mse"] = baseline.test_mse
     if trajectory.final.size <= LISTED_PARAMETERS:
-        metrics |= {f"weight/{name}": value for name, value in trajectory.final.named()}
+        metrics |= {f"weight.{name}": value for name, value in trajectory.final.named()}
     return metrics
 
 
-def curves(run: Run) -> dict[str, tuple[list[int], list[float]]]:
-    """Return the curves at the recorded epochs, and the logarithm of avg_loss, which a linear axis can show.
+def logarithm(value: float) -> float | None:
+    """Return the decimal logarithm, None where there is none."""
+    return log10(value) if 0 < value < inf else None
 
-    `sharpness_ratio` is sharpness / (2 / learning_rate): at 1, full-batch descent is at its classical limit.
+
+def curves(run: Run) -> dict[str, tuple[list[int], list[float]]]:
+    """Return the curves at the recorded epochs, and the logarithm of the rate at the last of them.
+
+    Charts of the MLflow UI have no logarithmic axis for a metric other than the epoch, and draw one metric against
+    another where both have a value in the same epoch. `sharpness_ratio`
+    is sharpness / (2 / learning_rate): at 1, full-batch descent is at its classical limit.
     """
     trajectory = run.trajectory
     epochs = trajectory.recorded_epochs
-    avg_loss = trajectory.avg_loss[epochs - 1]
-    with np.errstate(divide="ignore"):  # The logarithm of a loss of exactly 0 is left out like any non-finite value.
-        logarithm = np.log10(avg_loss)
-    values = {"avg_loss": avg_loss, "log10_avg_loss": logarithm, "train_mse": trajectory.train_mse}
+    values = {"avg_loss": trajectory.avg_loss[epochs - 1], "train_mse": trajectory.train_mse}
     if trajectory.test_mse is not None:
         values["test_mse"] = trajectory.test_mse
     if run.sharpness is not None:
         values["sharpness"] = run.sharpness
         values["sharpness_ratio"] = run.sharpness * (run.task.config.training.learning_rate / 2)
-    return {
+    found = {
         name: (epochs[np.isfinite(curve)].tolist(), curve[np.isfinite(curve)].tolist())
         for name, curve in values.items()
     }
+    last = found["train_mse"][0][-1:]
+    return {**found, LOG_RATE_METRIC: (last, [log10(run.task.config.training.learning_rate)] * len(last))}
 
 
 def inputs(task: Task) -> list[Input]:

@@ -59,15 +59,14 @@ class Plan:
         """The name of the parent run."""
         what = ", ".join(key.rsplit(".", 1)[-1] for key in self.swept) or "one job"
         runs = f"{len(self.members)} run{'s'[: len(self.members) != 1]}"
-        return f"sweep of {what}{self.data} ({runs})"
+        where = "" if self.data == DatasetConfig().name else f" on {self.data}"  # The tutorial's goes without saying.
+        return f"sweep of {what}{where} ({runs})"
 
     @property
     def data(self) -> str:
-        """What the parent's name says of the rows, unless all are the tutorial's: ` on grades`, or of how many sets."""
+        """What the rows are called, or how many sets of them there are."""
         names = list(dict.fromkeys(data_name(member.task.config.dataset) for member in self.members))
-        if names == [DatasetConfig().name]:
-            return ""
-        return f" on {names[0]}" if len(names) == 1 else f" on {len(names)} data sets"
+        return names[0] if len(names) == 1 else f"{len(names)} data sets"
 
 
 LONGEST_NAME = 60

@@ -22,6 +22,8 @@ from student_score.runs.provenance import provenance
 from student_score.runs.recording import failure, record
 from student_score.runs.task import Task
 from student_score.sweeps import summary
+from student_score.sweeps.conclusion import conclude
+from student_score.sweeps.description import announcement, description
 from student_score.sweeps.holding import is_held, lock_path
 from student_score.sweeps.plan import Member, Plan
 from student_score.sweeps.table import curve_reader, results
@@ -106,20 +108,27 @@ class Sweep:
         found = [child for child in self.store.children(self.parent_run_id) if child.status == "FINISHED"]
         return sorted(found, key=lambda child: places.get(child.tags.get("job_hash", ""), len(places)))
 
+    def conclusion(self, table: "pd.DataFrame") -> list[str]:
+        """Return what the sweep found, in sentences."""
+        return conclude(table, self.plan.swept, self.plan.members[0].task.description.flat)
+
     def close(self, failures: Sequence[Failure]) -> list[RecordedRun]:
         """Write the summary to the parent run, end it, and return its runs."""
         runs, swept = self.runs(), self.plan.swept
         table = results(runs, swept)
         with tempfile.TemporaryDirectory() as name:
             write_summary(table, swept, failures, runs, Path(name))
+            (Path(name) / "conclusion.txt").write_text("".join(f"{sentence}\n" for sentence in self.conclusion(table)))
             self.store.finish(
                 self.parent_run_id,
                 "FAILED" if failures else "FINISHED",
-                tags=summary.tags(table),
-                metrics=summary.metrics(table, failed=len(failures)),
+                tags=summary.tags(table, swept),
+                metrics=summary.metrics(table, swept, failed=len(failures)),
                 folder=Path(name),
             )
         self.store.share_sweep(self.parent_run_id, swept=swept, runs=runs)
+        told = description(self.plan, table, self.conclusion(table), self.store, self.parent_run_id)
+        self.store.set_tags(self.parent_run_id, {"mlflow.note.content": told})
         return runs
 
 
@@ -141,9 +150,9 @@ def write_summary(
     if failures:
         (folder / "failures.txt").write_text("".join(f"{failure.sentence}\n" for failure in failures))
     if len(table):
-        figures.losses(table, swept, folder / "results.png")
-        figures.outcomes(table, swept, folder / "outcomes.png")
-        figures.curves(table, swept, curve_reader(runs), folder / "curves.png")
+        undrawn = figures.draw_all(table, swept, curve_reader(runs), folder)
+        if undrawn:
+            (folder / "undrawn.txt").write_text("".join(f"{sentence}\n" for sentence in undrawn))
 
 
 def open_sweep(plan: Plan, store: Store) -> Sweep:
@@ -205,12 +214,12 @@ def create_parent(plan: Plan, store: Store) -> str:
         "kind": "sweep",
         "sweep_id": plan.sweep_id,
         "swept": json.dumps(plan.swept),
+        "data": plan.data,
         "host": socket.gethostname(),
         **({"study": plan.config.study} if plan.config.study else {}),
         **provenance(),
     }
-    note = f"{len(plan.members)} runs of `{plan.config.study or 'student-score'}`."
-    return store.create(plan.name, tags, note, int(time() * 1000))
+    return store.create(plan.name, tags, announcement(plan), int(time() * 1000))
 
 
 def earlier(plan: Plan, store: Store, *, deleted: bool = False) -> RecordedRun | None:

@@ -15,7 +15,16 @@ from student_score.tracking.address import check_reachable, local_folder, sqlite
 from student_score.tracking.environment import set_environment
 from student_score.tracking.opening import choose_writer, open_client
 from student_score.tracking.record import Record, RecordedRun, mlflow_tags
-from student_score.tracking.views import LOCAL_UI, VIEW, experiment_view, sweep_view, view_link, view_tag
+from student_score.tracking.views import (
+    LOCAL_UI,
+    VIEW,
+    experiment_tags,
+    run_link,
+    sweep_views,
+    table_key,
+    view_link,
+    view_tag,
+)
 
 if TYPE_CHECKING:
     from mlflow.entities import Experiment, Run
@@ -67,6 +76,11 @@ class Store:
             raise TypeError("this store was opened to be read, without an experiment")
         return str(self.experiment.experiment_id)
 
+    @property
+    def experiment_name(self) -> str:
+        """Its name."""
+        return "" if self.experiment is None else str(self.experiment.name)
+
     def find_or_create(self, name: str) -> "Experiment":
         """Return an experiment, made with a view of its loss curves if it is new."""
         from mlflow.exceptions import MlflowException
@@ -76,7 +90,7 @@ class Store:
             path = sqlite_path(self.uri)
             location = None if path is None else (path.resolve().parent / "mlartifacts").as_uri()
             try:
-                created = self.client.create_experiment(name, location, tags={view_tag(VIEW): experiment_view()})
+                created = self.client.create_experiment(name, location, tags=experiment_tags())
                 found = self.client.get_experiment(created)
             except MlflowException:  # Another process has just created it.
                 found = self.client.get_experiment_by_name(name)
@@ -84,7 +98,16 @@ class Store:
                     raise
         if found.lifecycle_stage != "active":
             raise unusable(self.uri, f"the experiment {name!r} was deleted; restore it or set tracking.experiment")
+        self.describe_experiment(found)
         return found
+
+    def describe_experiment(self, experiment: "Experiment", question: str = "") -> None:
+        """Say what an experiment holds, and which question it is to answer; what somebody wrote about it stays."""
+        ours = experiment_tags()
+        for key, value in experiment_tags(question).items():
+            known = experiment.tags.get(key)
+            if known is None or (known != value and (key == view_tag(VIEW) or known == ours[key])):
+                self.client.set_experiment_tag(experiment.experiment_id, key, value)
 
     # Writing.
 
@@ -219,35 +242,53 @@ class Store:
             tags=dict(run.data.tags),
             start_time=int(run.info.start_time),
             content=content,
+            experiment_id=str(run.info.experiment_id),
         )
 
     # The UI.
 
-    def chart_link(self, base: str) -> str:
-        """Return the page of the MLflow UI served at `base` that charts this experiment's runs."""
-        return view_link(f"{base}/", self.experiment_id)
+    @property
+    def ui(self) -> str:
+        """Where this store's UI is: at the tracking server, or where `student-score-ui` serves a store without one."""
+        return self.uri.rstrip("/") + "/" if self.has_server else LOCAL_UI
+
+    @property
+    def has_server(self) -> bool:
+        """Whether a server of its own keeps the store."""
+        return self.uri.startswith("http")
+
+    def chart_link(self, base: str | None = None) -> str:
+        """Return the page that charts this experiment's runs, in the MLflow UI at `base`."""
+        return view_link(self.ui if base is None else base, self.experiment_id)
+
+    def run_link(self, run_id: str) -> str:
+        """Return the page of a run of this experiment."""
+        return run_link(self.ui, self.experiment_id, run_id)
 
     def share_sweep(self, parent_run_id: str, *, swept: Sequence[str], runs: Sequence[RecordedRun]) -> None:
-        """Make a view of the runs under one parent, and end the parent's note with links to its chart and table."""
+        """Make the views to which `sweep_links` lead."""
         with store_errors(self.uri):
-            parent = self.client.get_run(parent_run_id)
-            view = sweep_view(parent.info.run_name, parent_run_id, swept, runs)
-            self.client.set_experiment_tag(self.experiment_id, view_tag(parent_run_id), view)
-            note = parent.data.tags.get("mlflow.note.content", "")
-            chart, table = self.sweep_links(parent_run_id, base="")
-            if chart not in note:
-                links = f"[Loss curves]({chart}) and [table]({table}) of these runs."
-                self.client.set_tag(parent_run_id, "mlflow.note.content", f"{note}\n\n{links}".lstrip())
+            name = self.client.get_run(parent_run_id).info.run_name
+            for key, view in sweep_views(name, parent_run_id, swept, runs).items():
+                self.client.set_experiment_tag(self.experiment_id, view_tag(key), view)
 
-    def sweep_links(self, parent_run_id: str, base: str | None = None) -> tuple[str, str]:
-        """Return the links to the chart and the table of a sweep that was shared.
-
-        Without a `base` they lead to the tracking server, or to where `student-score-ui` serves a store without one.
-        """
-        if base is None:
-            base = self.uri.rstrip("/") + "/" if self.uri.startswith("http") else f"{LOCAL_UI}/"
-        chart, table = (view_link(base, self.experiment_id, parent_run_id, mode=mode) for mode in ("CHART", "TABLE"))
-        return chart, table
+    def sweep_links(
+        self, parent_run_id: str, base: str | None = None, *, experiment_id: str | None = None
+    ) -> tuple[str, str]:
+        """Return the links to the chart and the table of a sweep; of one that was not shared, to its parent's page."""
+        base = self.ui if base is None else base
+        experiment_id = experiment_id or self.experiment_id
+        with store_errors(self.uri):
+            views = self.client.get_experiment(experiment_id).tags
+        if view_tag(parent_run_id) not in views:
+            page = run_link(base, experiment_id, parent_run_id)
+            return page, page
+        table = table_key(parent_run_id)
+        keys = parent_run_id, table if view_tag(table) in views else parent_run_id
+        chart, listed = (
+            view_link(base, experiment_id, key, mode=mode) for key, mode in zip(keys, ("CHART", "TABLE"), strict=True)
+        )
+        return chart, listed
 
 
 def read_artifact(address: str, uri: str) -> bytes:
