@@ -211,7 +211,7 @@ All errors are in the target's units, squared."""
 
 
 def experiment_tags(question: str = "") -> dict[str, str]:
-    """Return the tags of an experiment: the view of all its runs, what it holds and is to answer, that it trains models.
+    """Return the tags of an experiment: a view of its runs, what it holds and is to answer, that it trains models.
 
     Without the last the UI takes it for one of language models, and says "Evaluations" where it shows runs.
     """
