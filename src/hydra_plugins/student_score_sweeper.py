@@ -1,6 +1,7 @@
 """Hydra's doors to the sweeps: the sweeper and the launcher that `student-score -m` uses."""
 
 from collections.abc import Sequence
+from textwrap import shorten
 from dataclasses import dataclass, field
 
 from hydra.core.config_store import ConfigStore
@@ -68,7 +69,7 @@ class StudentScoreSweeper(Sweeper):
         from student_score.commands.terminal import announce
 
         written = [f"{key}={value}" for key, value in self.params.items()] + arguments
-        announce(f"Checking the jobs of {' '.join(written) or 'the sweep'}")
+        announce(f"Checking the jobs of {shorten(' '.join(written), 100, placeholder=' ...') or 'the sweep'}")
         from student_score.commands.sweep import sweep_arguments
 
         together = isinstance(self.launcher, StudentScoreLauncher)

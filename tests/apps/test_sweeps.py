@@ -30,7 +30,7 @@ def test_a_multirun_puts_its_runs_under_one_parent(student_score, store_uri):
     """Four jobs give four finished children of one finished parent, each equal in every bit to the run on its own."""
     done = student_score("-m", "training.learning_rate=0.0001,0.01", "network.activation=relu,tanh")
     assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
+    assert done.stderr == "Checking the jobs of training.learning_rate=0.0001,0.01 network.activation=relu,tanh\n"
     store = Store(store_uri, "student-score")
     [parent] = store.search("tags.kind = 'sweep'")
     children = sorted(store.children(parent.run_id), key=lambda run: run.name)

@@ -46,7 +46,7 @@ def test_any_csv_file_can_be_trained_on(cli, folder, store_uri):
         "training.epochs=200",
     )
     assert done.code == 0, done.err
-    assert "(test rows: " in done.out
+    assert "; test rows: " in done.out
     [run] = Store(store_uri, "student-score").search("")
     assert {"test_mse", "baseline/linear/test_mse", "baseline/mean/test_mse"} <= set(run.metrics)
     assert len(run.read_text("predictions.csv").splitlines()) == 21
