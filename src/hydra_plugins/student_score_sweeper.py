@@ -1,7 +1,6 @@
 """Hydra's doors to the sweeps: the sweeper and the launcher that `student-score -m` uses."""
 
 from collections.abc import Sequence
-from textwrap import shorten
 from dataclasses import dataclass, field
 
 from hydra.core.config_store import ConfigStore
@@ -11,6 +10,9 @@ from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
+
+LONGEST = 200
+"""Characters of the arguments that are said again."""
 
 
 @dataclass
@@ -69,7 +71,8 @@ class StudentScoreSweeper(Sweeper):
         from student_score.commands.terminal import announce
 
         written = [f"{key}={value}" for key, value in self.params.items()] + arguments
-        announce(f"Checking the jobs of {shorten(' '.join(written), 100, placeholder=' ...') or 'the sweep'}")
+        asked = " ".join(written) or "the sweep"
+        announce(f"Checking the jobs of {asked if len(asked) <= LONGEST else asked[:LONGEST] + '...'}")
         from student_score.commands.sweep import sweep_arguments
 
         together = isinstance(self.launcher, StudentScoreLauncher)
