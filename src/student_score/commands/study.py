@@ -100,7 +100,10 @@ def report(arguments: Sequence[str]) -> int:
     for part in chapters:
         counts = Counter(item.verdict.name for item in part.judgements)
         said = ", ".join(f"{counts[verdict.name]} {verdict.name}" for verdict in Verdict if counts[verdict.name])
-        print(f"{part.name}: {said or part.missing}")
+        if part.is_recorded:
+            print(f"{part.name}: {said or part.missing}")
+    if unrecorded := [part.name for part in chapters if not part.is_recorded]:
+        print(f"Not recorded yet: {', '.join(unrecorded)}; student-score-study lists their commands")
     print(f"Report: {given.output}")
     return 0
 
