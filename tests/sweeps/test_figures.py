@@ -366,6 +366,7 @@ NUMBERS = (
 )
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(sweep=sweeps(), losses=st.lists(LOSSES.map(lambda loss: np.nan if loss is None else loss), max_size=8))
 def test_any_sweep_can_be_drawn_and_listed(sweep, losses, monkeypatch):

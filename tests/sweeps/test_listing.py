@@ -51,7 +51,7 @@ def test_seeds_are_averaged_and_missing_ones_are_marked():
     ]
     found = listing(runs, (RATE, SEED))
     assert found.title == "2 configurations, 4 runs"
-    assert found.remark == "* over fewer runs: those that diverged have no error."
+    assert found.remark == "± is the 95 % interval of the mean over the seeds. * mean of the runs that did not diverge."
 
 
 def test_of_many_configurations_the_best_are_listed():
@@ -76,7 +76,7 @@ def test_test_rows_come_first():
 def test_a_sweep_of_seeds_alone_has_a_line_too():
     """Nothing else was swept: the line is the network's."""
     runs = table((0.1, 0, "slow", 1.0), (0.1, 1, "slow", 1.0))
-    assert lines(runs, (SEED,))[1][:3] == ["the network", "2 slow", "1 ± 0"]
+    assert lines(runs, (SEED,))[1][:3] == ["the network", "2 slow", "1 ± 0.0"]
     assert listing(pd.DataFrame(), (RATE,)).title == "0 configurations"
 
 

@@ -160,15 +160,17 @@ def going_on(done: int, total: int) -> str:
 def report_sweep(opened: "Sweep", runs: Sequence["RecordedRun"]) -> None:
     """Print a line for each configuration of a sweep, where its runs are recorded, and what it found."""
     from student_score.commands.tables import print_table
+    from student_score.model.outcome import Outcome
     from student_score.sweeps.listing import listing
     from student_score.sweeps.table import results
-    from student_score.sweeps.words import counts, described_counts
+    from student_score.sweeps.words import counts
 
     if not runs:
         return
     table = results(runs, opened.plan.swept)
     print_table(listing(table, opened.plan.swept))
-    print(f"{described_counts(counts(table))}. Recorded under run {opened.parent_run_id} in {opened.store.uri}")
+    print("\n".join(f"{number:,} {name}: {Outcome[name].sentence}" for name, number in counts(table).items() if number))
+    print(f"\nRecorded under the parent run {opened.parent_run_id} in {opened.store.uri}")
     chart, table_page = opened.store.sweep_links(opened.parent_run_id)
-    print(f"Served by student-score-ui, the curves: {chart}\nand the table: {table_page}")
+    print(f"To look at them, start student-score-ui; curves: {chart}\ntable: {table_page}")
     print("\n" + "\n".join(opened.conclusion(table)), flush=True)

@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 WIDTH = 120
 """Columns of a table that does not go to a terminal."""
 
-GAP = 2
-"""Spaces between two columns."""
+GAP = 3
+"""Spaces between two columns, and on both sides together."""
 
 
 def print_table(listing: "Listing") -> None:
     """Print a table of texts and what it leaves out."""
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
     columns = fitting(listing.columns, console.width)
-    table = Table(title=Text(listing.title), box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, GAP // 2))
+    table = Table(title=Text(listing.title), box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     for column in columns:
         wraps = column.rank == 0 and not column.right  # Only texts may take a second line; numbers stay whole.
         table.add_column(
@@ -32,7 +32,7 @@ def print_table(listing: "Listing") -> None:
         table.add_row(*map(Text, row))
     print()
     console.print(table)
-    hidden = [column.heading for column in listing.columns if column not in columns]
+    hidden = [column.heading for column in listing.columns if column not in columns and column.heading != "R²"]
     remarks = [listing.remark] if listing.remark else []
     if hidden:
         remarks.append(f"A wider terminal also shows {', '.join(dict.fromkeys(hidden))}.")

@@ -10,7 +10,7 @@ from student_score.arrays import Floats
 from student_score.data.baseline import BASELINES, EXACT
 from student_score.model.outcome import Outcome, r_squared
 from student_score.sweeps.failing import FAILED, failing
-from student_score.sweeps.ranking import Candidate, best, candidates, difference
+from student_score.sweeps.ranking import Candidate, best, candidates, difference, ties
 from student_score.sweeps.words import (
     EXACT_WORDS,
     counted,
@@ -18,6 +18,7 @@ from student_score.sweeps.words import (
     described_counts,
     labelled,
     number,
+    short_names,
     value_text,
 )
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 RATE, EPOCHS = "training.learning_rate", "training.epochs"
+
+LISTED = 3
+"""Configurations as good as the best that are named."""
 
 LEARNED = 0.01
 """Share of the variance that the best configuration must explain, or nothing was learned."""
@@ -43,12 +47,13 @@ def conclude(table: "pd.DataFrame", swept: Sequence[str], settings: Mapping[str,
         return []
     first = best(found)
     if first is None:
-        return [*failing(table, swept), *advice(None, found, settings)]
+        return [*failing(table, swept), *advice(None, found, swept, settings)]
     return [
         which(first, found),
+        *as_good(first, found, swept),
         *against(first, found, swept),
         *failing(table, swept),
-        *advice(first, found, settings),
+        *advice(first, found, swept, settings),
     ]
 
 
@@ -75,7 +80,21 @@ def lead(first: Candidate, found: Sequence[Candidate]) -> str:
         return f"Nothing was learned; the least error{of} is "
     if not first.configuration:
         return "The only configuration: "
+    if len(first.configuration) == 1 and len(found) > 1:
+        [(key, value)] = first.configuration.items()
+        return f"Best of {len(found):,} values of {short_names([key])[0]}: {value_text(value)}, "
     return f"Best of {counted(len(found), 'configuration')}: {labelled(first.configuration)}, "
+
+
+def as_good(first: Candidate, found: Sequence[Candidate], swept: Sequence[str]) -> list[str]:
+    """Return a sentence on the configurations that the repetitions do not tell from the best."""
+    others = ties(first, found, swept)
+    if not others:
+        return []
+    if len(others) > LISTED:
+        return [f"{len(others):,} others are as good within the spread of the {repetitions(swept)}."]
+    named = " and ".join(labelled(other.configuration) for other in others)
+    return [f"As good within the spread of the {repetitions(swept)}: {named}."]
 
 
 def against(first: Candidate, found: Sequence[Candidate], swept: Sequence[str]) -> list[str]:
@@ -83,7 +102,7 @@ def against(first: Candidate, found: Sequence[Candidate], swept: Sequence[str]) 
     line, mean = first.baseline("linear"), first.baseline("mean")
     if not (np.isfinite(line).any() and np.isfinite(mean).any()):
         return []
-    mean_sides = side("the mean score", first.losses, mean, swept)
+    mean_sides = side("always predicting the mean", first.losses, mean, swept)
     if np.all(line <= EXACT * mean):
         same = ", as the network does" if first.is_exact else ", which no network can beat"
         return [f"It {mean_sides}; {BASELINES['linear'][0]} fits these rows exactly{same}."]
@@ -96,18 +115,23 @@ def side(name: str, ours: Floats, theirs: Floats, swept: Sequence[str]) -> str:
     gap, low, high = difference(ours, theirs)
     known = f"{name} ({number(float(np.nanmean(theirs)))})"
     if isnan(low):
-        return f"beats {known} by {number(-gap)}" if gap < 0 else f"does not beat {known}: it is {number(gap)} worse"
+        return f"beats {known} by {gain(-gap)}" if gap < 0 else f"is worse than {known} by {gain(gap)}"
     if low <= 0 <= high:
-        return f"cannot be told from {known}: the difference is {number(gap)} ({interval(low, high, swept)})"
+        return f"cannot be told from {known}: the difference is {gain(gap)} ({interval(low, high, swept)})"
     if gap < 0:
-        sure = number(-high) == number(-low)
-        return f"beats {known} by {number(-gap)}{'' if sure else f' ({interval(-high, -low, swept)})'}"
-    return f"does not beat {known}: it is {number(gap)} worse ({interval(low, high, swept)})"
+        sure = gain(-high) == gain(-low)
+        return f"beats {known} by {gain(-gap)}{'' if sure else f' ({interval(-high, -low, swept)})'}"
+    return f"is worse than {known} by {gain(gap)} ({interval(low, high, swept)})"
 
 
 def interval(low: float, high: float, swept: Sequence[str]) -> str:
     """Return the ends of an interval in words."""
-    return f"95 % interval {number(low)} to {number(high)} over {repetitions(swept)}"
+    return f"95 % interval {gain(low)} to {gain(high)} over {repetitions(swept)}"
+
+
+def gain(value: float) -> str:
+    """Return a difference of errors with three digits: more would be none of the matter's."""
+    return f"{value:.4g}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def few(found: Sequence[Candidate]) -> str:
@@ -125,7 +149,9 @@ def repetitions(swept: Sequence[str]) -> str:
     return " and ".join(dict.fromkeys(names[key] for key in swept if key in names)) or "runs"
 
 
-def advice(first: Candidate | None, found: Sequence[Candidate], settings: Mapping[str, Any]) -> list[str]:
+def advice(
+    first: Candidate | None, found: Sequence[Candidate], swept: Sequence[str], settings: Mapping[str, Any]
+) -> list[str]:
     """Return a sentence on what to try next, as far as that is certain."""
     tried = sorted({candidate.configuration[RATE] for candidate in found if RATE in candidate.configuration})
     lowest = tried[0] if tried else settings[RATE]
@@ -135,7 +161,7 @@ def advice(first: Candidate | None, found: Sequence[Candidate], settings: Mappin
         if settings["dataset.scale"] == "none":
             ideas.append("dataset.scale=features_and_target")
     elif not first.is_exact:
-        ideas += beyond(first, found, tried)
+        ideas += beyond(first, found, tried) if not ties(first, found, swept) else []
         epochs = first.configuration.get(EPOCHS, settings[EPOCHS])
         if 2 * int((first.runs["outcome"] == Outcome.slow.name).sum()) > len(first.runs):
             ideas.append(f"more than {epochs:,} epochs: its loss had not come to rest")

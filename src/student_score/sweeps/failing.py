@@ -34,23 +34,24 @@ def failing(table: "pd.DataFrame", swept: Sequence[str]) -> list[str]:
     if not failed.any():
         return [f"None of {counted(len(table), 'run')} collapsed or diverged."]
     ended = described_counts({name: int((table["outcome"] == name).sum()) for name in FAILED})
+    total = f"{int(failed.sum()):,} of {counted(len(table), 'run')} failed ({ended})"
     if failed.all():
         return [f"Every run failed: {ended}."]
     key = along(table, swept)
     if key is None:
-        return [f"{counted(int(failed.sum()), 'run')} of {len(table):,} failed: {ended}{where(table, swept)}."]
+        return [f"{total}{where(table, swept)}."]
     others = [name for name in swept if name not in SEED_KEYS and name != key]
     groups = list(table.groupby(others, sort=False, dropna=False)) if others else [((), table)]
     said: dict[str, list[tuple[Any, ...]]] = {}
     for values, rows in groups:
         said.setdefault(boundary(steps(rows, key), short_names([key])[0]), []).append(values)
     if len(said) > DIFFERENT:
-        return [f"{spread(groups, key, ended)}."]
+        return [f"{spread(groups, key)}; in all, {total}."]
     if len(said) == 1:
         phrases = list(said)
     else:
         phrases = [f"{phrase} ({listed(others, values)})" for phrase, values in said.items()]
-    return [f"Training {', and '.join(phrases)}; in all {ended} of {counted(len(table), 'run')}."]
+    return [f"Training {', and '.join(phrases)}; in all, {total}."]
 
 
 def listed(keys: Sequence[str], values: Sequence[tuple[Any, ...]]) -> str:
@@ -85,38 +86,40 @@ def boundary(found: Sequence[Step], name: str) -> str:
         return f"fails at every {name}"
     first, last = hit[0], hit[-1]
     if all(whole[first:]):
-        return f"fails from {name}={value_text(found[first].value)} on, not at {value_text(found[first - 1].value)}"
+        below = value_text(found[first - 1].value)
+        return f"fails at {name}={value_text(found[first].value)} and above, not at {below} or below"
     if all(whole[: last + 1]):
-        return f"fails up to {name}={value_text(found[last].value)}, not from {value_text(found[last + 1].value)} on"
+        above = value_text(found[last + 1].value)
+        return f"fails at {name}={value_text(found[last].value)} and below, not at {above} or above"
     return blurred(found, first, name)
 
 
 def blurred(found: Sequence[Step], first: int, name: str) -> str:
     """Return where a series of steps fails that has no clean boundary, and first fails at the place `first`."""
-    at, shares = f"{name}={value_text(found[first].value)}", [step.failed / step.runs for step in found]
+    shares = [step.failed / step.runs for step in found]
+    at = f"{name}={value_text(found[first].value)}"
     share = f"{found[first].failed} of {counted(found[first].runs, 'run')}"
     if shares[0] > shares[-1] and all(low >= high for low, high in pairwise(shares)):
-        return (
-            f"fails less often with every step up, {share} at {at}, {found[-1].failed} at {value_text(found[-1].value)}"
-        )
+        last = f"{found[-1].failed} at {value_text(found[-1].value)}"
+        return f"fails no more often at any larger {name}: {share} at {value_text(found[0].value)}, {last}"
     sure = next((place for place in range(first, len(found)) if min(shares[place:]) == 1), len(found))
-    end = f", at every one from {value_text(found[sure].value)} on" if sure < len(found) else ""
+    end = f" and fails in every run from {value_text(found[sure].value)} on" if sure < len(found) else ""
     if all(low <= high for low, high in pairwise(shares[first:])):
-        rising = ", more often with every step up" if first < len(found) - 1 else ""
-        return f"fails first at {at} ({share} there){rising}{end}"
+        rising = ", no less often above" if not end and first < len(found) - 1 else ""
+        return f"begins to fail at {at} ({share} there){rising}{end}"
     failed, total = (sum(numbers) for numbers in list(zip(*found[first:sure], strict=True))[1:])
     middle = f"{failed} of {counted(total, 'run')} {'between' if end else 'from there on'} fail"
-    return f"fails first at {at}{end}; there is no single boundary: {middle}"
+    return f"begins to fail at {at}{end}, without a single boundary: {middle}"
 
 
-def spread(groups: Sequence[tuple[Any, "pd.DataFrame"]], key: str, ended: str) -> str:
+def spread(groups: Sequence[tuple[Any, "pd.DataFrame"]], key: str) -> str:
     """Return how far the first failures of many groups lie apart."""
     series = [[step.value for step in steps(rows, key) if step.failed] for _, rows in groups]
     firsts = sorted(values[0] for values in series if values)
     never = series.count([])
     free = f", {never} of {counted(len(series), 'group')} never" if never else ""
     ends = " to ".join(dict.fromkeys(value_text(first) for first in (firsts[0], firsts[-1])))
-    return f"Training fails first at {short_names([key])[0]}={ends}, by what else was swept{free}; in all {ended}"
+    return f"Training begins to fail at {short_names([key])[0]}={ends}, by what else was swept{free}"
 
 
 def where(table: "pd.DataFrame", swept: Sequence[str]) -> str:

@@ -61,8 +61,10 @@ def listing(table: "pd.DataFrame", swept: Sequence[str]) -> Listing:
     for name in ("test_mse", "train_mse", "avg_loss"):
         if np.isfinite(final_losses(table, name)).any():
             columns += losses(shown, table, name, rank=0 if name == found[0].loss else 2 if name == "avg_loss" else 1)
+    if any("±" in cell for column in columns for cell in column.cells):
+        remarks.append("± is the 95 % interval of the mean over the seeds.")
     if any("*" in cell for column in columns for cell in column.cells):
-        remarks.append("* over fewer runs: those that diverged have no error.")
+        remarks.append("* mean of the runs that did not diverge.")
     return Listing(title=title, columns=columns, remark=" ".join(remarks))
 
 
@@ -116,9 +118,14 @@ def error(values: Floats, mean_errors: Floats) -> str:
     """Return errors (n,) as a cell: mean ± half the interval; 0 (exact) for rounding; a star where some have none."""
     finite = values[np.isfinite(values)]
     if not len(finite):
-        return ""
+        return "–"
     star = "*" if len(finite) < len(values) else ""
     if np.all(finite <= EXACT * np.nanmax(mean_errors, initial=0.0)):
         return f"{EXACT_WORDS}{star}"
     mean, _, high = t_interval(finite)
-    return f"{number(mean)}{'' if isnan(high) else f' ± {high - mean:.2g}'}{star}"
+    return f"{number(mean)}{'' if isnan(high) else f' ± {half_width(high - mean)}'}{star}"
+
+
+def half_width(value: float) -> str:
+    """Return half an interval with two digits, trailing zeros too: 0.050 beside 0.041."""
+    return f"{value:#.2g}".rstrip(".")

@@ -103,6 +103,19 @@ def best(found: Sequence[Candidate]) -> Candidate | None:
     return first if first is not None and first.rank[0] < 1 else None
 
 
+def ties(first: Candidate, found: Sequence[Candidate], swept: Sequence[str]) -> list[Candidate]:
+    """Return the other configurations that their repetitions, paired by seed, do not show to be worse than the best."""
+    seeds = [key for key in swept if key in SEED_KEYS]
+    if len(first.runs) < 2 or not seeds:
+        return []
+
+    def is_as_good(other: Candidate) -> bool:
+        same = len(other.runs) == len(first.runs) and np.array_equal(other.runs[seeds], first.runs[seeds])
+        return other is not first and same and difference(other.losses, first.losses)[1] <= 0 and other.rank[0] == 0
+
+    return [other for other in found if is_as_good(other)]
+
+
 def final_losses(table: "pd.DataFrame", name: str) -> Floats:
     """Return a loss (n,) of every run, NaN where there is none.
 
