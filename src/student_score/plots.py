@@ -61,9 +61,9 @@ def plain(text: str, most: int = 60) -> str:
     return (drawn if len(drawn) <= most else f"…{drawn[1 - most :]}").replace("$", r"\$")
 
 
-def save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path, *, dpi: int = 150) -> None:
     """Write a figure as PNG without the date and version that would make two equal figures differ."""
-    figure.savefig(path, dpi=150, metadata={"Software": None})
+    figure.savefig(path, dpi=dpi, metadata={"Software": None})
 
 
 def stack(heights: Sequence[float]) -> tuple[Figure, Sequence[Axes]]:

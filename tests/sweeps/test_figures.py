@@ -28,7 +28,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     """Return the figures that the test draws; each is laid out and rendered as if it were written."""
     kept: list[Figure] = []
 
-    def keep(figure: Figure, path: Path) -> None:
+    def keep(figure: Figure, path: Path, *, dpi: int) -> None:
         figure.draw_without_rendering()
         kept.append(figure)
 
