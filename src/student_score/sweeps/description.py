@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from student_score.config.identity import flattened, plain
 from student_score.config.schema import Config
+from student_score.data.baseline import EXACT
 from student_score.runs.recording import value_text
 from student_score.sweeps import summary
 from student_score.sweeps.plan import UNSWEPT, Plan, data_name
-from student_score.sweeps.words import counts, described_counts, number
+from student_score.sweeps.words import EXACT_WORDS, counts, described_counts, number
 from student_score.tracking.views import LINEAR, image_link, run_link
 
 if TYPE_CHECKING:
@@ -92,9 +93,11 @@ def best_run(table: "pd.DataFrame", swept: Sequence[str], experiment_id: str) ->
         return []
     [row] = rows
     errors = [f"{name} {number(row[name])}" for name in summary.LOSSES if is_known(row.get(name))]
-    linear = f"{LINEAR}/{'test' if is_known(row.get('test_mse')) else 'train'}_mse"
-    if is_known(row.get(linear)):
-        errors.append(f"{linear} {number(row[linear])}")
+    loss = "test_mse" if is_known(row.get("test_mse")) else "train_mse"
+    line, mean = row.get(f"{LINEAR}/{loss}"), row.get(f"baseline/mean/{loss}")
+    if is_known(line):
+        exact = is_known(mean) and line <= EXACT * mean
+        errors.append(f"{LINEAR}/{loss} {EXACT_WORDS if exact else number(line)}")
     page = run_link("", experiment_id, row["run_id"])
     return [f"**Best run:** [{prose(row['name'])}]({page}), {row['outcome']}: {code(', '.join(errors))}"]
 
