@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from math import isnan
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from student_score.config.identity import flattened, plain
 from student_score.config.schema import Config
@@ -102,7 +102,7 @@ def best_run(table: "pd.DataFrame", swept: Sequence[str], experiment_id: str) ->
     return [f"**Best run:** [{prose(row['name'])}]({page}), {row['outcome']}: {code(', '.join(errors))}"]
 
 
-def is_known(value: Any) -> bool:
+def is_known(value: Any) -> TypeGuard[float]:
     """Say whether a cell of a table holds a number."""
     return isinstance(value, float) and not isnan(value)
 
