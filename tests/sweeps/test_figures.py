@@ -371,7 +371,7 @@ NUMBERS = (
 @given(sweep=sweeps(), losses=st.lists(LOSSES.map(lambda loss: np.nan if loss is None else loss), max_size=8))
 def test_any_sweep_can_be_drawn_and_listed(sweep, losses, monkeypatch):
     """No warning, no error, whatever was swept, whatever it is called, however the runs ended."""
-    monkeypatch.setattr(figures, "save", lambda figure, _path: figure.draw_without_rendering())
+    monkeypatch.setattr(figures, "save", lambda figure, _path, **_: figure.draw_without_rendering())
     runs, swept = sweep
     curve = (np.arange(1, len(losses) + 1), np.array(losses, dtype=float))
     assert figures.draw_all(runs, swept, lambda _: curve, Path("unused")) == []
