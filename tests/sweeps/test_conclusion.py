@@ -117,11 +117,11 @@ BOUNDARIES = {
     "none": ("settled settled slow settled", "None of 4 runs collapsed or diverged."),
     "clean": (
         "settled settled collapsed diverged",
-        "Training fails at learning_rate=0.3 and above, not at 0.2 or below; in all, 2 of",
+        "Training fails at every learning_rate tried from 0.3 on, at none up to 0.2; in all, 2 of",
     ),
     "at the low end": (
         "collapsed collapsed settled settled",
-        "Training fails at learning_rate=0.2 and below, not at 0.3 or above; in all, 2 of 4 runs failed (2 collapsed).",
+        "Training fails at every learning_rate tried up to 0.2, at none from 0.3 on; in all, 2 of 4 runs",
     ),
     "interleaved, then always": (
         "settled collapsed settled collapsed",
@@ -155,8 +155,9 @@ def test_a_share_that_rises_with_the_rate_is_a_boundary_with_a_width():
 def test_a_share_that_falls_is_no_boundary_either():
     """Small networks are born dead more often: 2 of 2 with one unit, 1 of 2 with two, none with four."""
     runs = table({SIZE: [1, 2, 4], SEED: [0, 1]}, "collapsed collapsed slow collapsed slow slow")
-    assert "Training fails no more often at any larger hidden_size: 2 of 2 runs at 1, 0 at 4; in all, 3 of" in said(
-        runs
+    assert (
+        "Training fails no more often at any larger hidden_size tried: 2 of 2 runs at 1, 0 at 4; in all, 3 of"
+        in said(runs)
     )
 
 
@@ -179,8 +180,8 @@ def test_boundaries_are_told_apart_by_what_else_was_swept():
     """ReLU fails from 0.2 on and tanh never: each is said of its own."""
     runs = table({RATE: [0.1, 0.2], ACTIVATION: ["relu", "tanh"]}, "slow slow collapsed slow")
     assert (
-        "Training fails at learning_rate=0.2 and above, not at 0.1 or below (activation=relu), and never fails up to "
-        "learning_rate=0.2 (activation=tanh); in all, 1 of 4 runs failed (1 collapsed)." in said(runs)
+        "Training fails at every learning_rate tried from 0.2 on, at none up to 0.1 (activation=relu), and fails at "
+        "no learning_rate tried up to 0.2 (activation=tanh); in all, 1 of 4 runs failed (1 collapsed)." in said(runs)
     )
 
 
@@ -189,7 +190,7 @@ def test_groups_that_fail_alike_are_named_together():
     activations = {ACTIVATION: ["relu", "tanh", "sigmoid"], RATE: [0.1, 0.2]}
     text = said(table(activations, "slow collapsed collapsed collapsed slow collapsed"))
     assert (
-        "above, not at 0.1 or below (activation=relu, sigmoid), and fails at every learning_rate (activation=tanh)"
+        "0.2 on, at none up to 0.1 (activation=relu, sigmoid), and fails at every learning_rate tried (activation=tanh)"
         in text
     )
 

@@ -104,7 +104,8 @@ def test_the_constants_of_a_kernel_are_those_that_train(monkeypatch, networks, s
     asked = []
     monkeypatch.setattr(batch, "is_worth_compiling", lambda constants, _: asked.append(constants))
     batch.train_networks(setup, Networks(starts=np.zeros((networks, setup.size)), learning_rate=0.001))
-    assert asked == [compiling.special_constants(setup, networks)]
+    assert asked == [batch.special_constants(setup, networks)]
+    assert asked[0][-1] == (64 if networks >= 5 else 1)
 
 
 def test_a_kernel_that_is_compiled_now_is_not_counted(monkeypatch):

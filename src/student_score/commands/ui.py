@@ -62,6 +62,7 @@ def ui(arguments: Sequence[str]) -> int:
 
 def links(store: "Store", base: str, listed: int) -> Iterator[str]:
     """Yield lines with the links to sweeps of all experiments, newest first, then to all runs of the store's own."""
+    from student_score.sweeps.words import value_text
     from student_score.tracking.store import Store
 
     sweeps = Store(store.uri).search("tags.kind = 'sweep'")[::-1]
@@ -70,15 +71,10 @@ def links(store: "Store", base: str, listed: int) -> Iterator[str]:
         ended = sweep.tags.get("outcomes", sweep.status.lower())
         where = sweep.tags.get("data", "")
         name = sweep.name if where in sweep.name else f"{sweep.name} on {where}"
-        yield f"{printable(name)}: {ended}\n  {chart}"
+        yield f"{value_text(name)}: {ended}\n  {chart}"
     if len(sweeps) > listed > 1:
         yield f"and {len(sweeps) - listed} older sweeps"
-    yield f"All runs of the experiment {printable(store.experiment_name)}:\n  {store.chart_link(base)}"
-
-
-def printable(text: str) -> str:
-    """Return a text without what no terminal should be sent."""
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+    yield f"All runs of the experiment {value_text(store.experiment_name)}:\n  {store.chart_link(base)}"
 
 
 class ServerError(Exception):

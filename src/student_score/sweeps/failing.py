@@ -81,16 +81,16 @@ def boundary(found: Sequence[Step], name: str) -> str:
     hit = [place for place, step in enumerate(found) if step.failed]
     whole = [step.failed == step.runs for step in found]
     if not hit:
-        return f"never fails up to {name}={value_text(found[-1].value)}"
+        return f"fails at no {name} tried up to {value_text(found[-1].value)}"
     if all(whole):
-        return f"fails at every {name}"
+        return f"fails at every {name} tried"
     first, last = hit[0], hit[-1]
     if all(whole[first:]):
         below = value_text(found[first - 1].value)
-        return f"fails at {name}={value_text(found[first].value)} and above, not at {below} or below"
+        return f"fails at every {name} tried from {value_text(found[first].value)} on, at none up to {below}"
     if all(whole[: last + 1]):
         above = value_text(found[last + 1].value)
-        return f"fails at {name}={value_text(found[last].value)} and below, not at {above} or above"
+        return f"fails at every {name} tried up to {value_text(found[last].value)}, at none from {above} on"
     return blurred(found, first, name)
 
 
@@ -101,7 +101,7 @@ def blurred(found: Sequence[Step], first: int, name: str) -> str:
     share = f"{found[first].failed} of {counted(found[first].runs, 'run')}"
     if shares[0] > shares[-1] and all(low >= high for low, high in pairwise(shares)):
         last = f"{found[-1].failed} at {value_text(found[-1].value)}"
-        return f"fails no more often at any larger {name}: {share} at {value_text(found[0].value)}, {last}"
+        return f"fails no more often at any larger {name} tried: {share} at {value_text(found[0].value)}, {last}"
     sure = next((place for place in range(first, len(found)) if min(shares[place:]) == 1), len(found))
     end = f" and fails in every run from {value_text(found[sure].value)} on" if sure < len(found) else ""
     if all(low <= high for low, high in pairwise(shares[first:])):

@@ -10,7 +10,7 @@ import numpy as np
 from student_score.arrays import Floats
 from student_score.data.baseline import BASELINES, EXACT
 from student_score.model.outcome import r_squared
-from student_score.sweeps.ranking import Candidate, candidates, explained, final_losses, t_interval
+from student_score.sweeps.ranking import Candidate, baseline, candidates, explained, final_losses, t_interval
 from student_score.sweeps.words import (
     EXACT_WORDS,
     counted,
@@ -106,12 +106,6 @@ def losses(shown: Sequence[Candidate], table: "pd.DataFrame", name: str, *, rank
         cells.append(error(ours[:1] if np.ptp(ours) == 0 else ours, mean_errors))
         shares.append(r_squared(explained(ours, mean_errors)))
     return [Column(name, cells, rank), Column("R²", shares, rank)]
-
-
-def baseline(runs: "pd.DataFrame", which: str, name: str) -> Floats:
-    """Return a baseline's error (n,) of each run, NaN where it has none."""
-    column = f"baseline/{which}/{name}"
-    return runs[column].to_numpy(dtype=np.float64) if column in runs else np.full(len(runs), np.nan)
 
 
 def error(values: Floats, mean_errors: Floats) -> str:

@@ -151,9 +151,9 @@ def training_seconds(members: Sequence[Member], update: float) -> tuple[int, flo
     beyond = sum(len(tasks) * updates_beyond(tasks[0]) * update for tasks in slow)
     if not fast:
         return 0, beyond
-    from student_score.training.engine.batch import GENERAL_COST, checked_threads
+    from student_score.training.engine.batch import GENERAL_COST, checked_threads, special_constants
     from student_score.training.engine.cache import SPECIAL_UPDATES
-    from student_score.training.engine.compiling import is_compiled, special_constants
+    from student_score.training.engine.compiling import is_compiled
 
     asked: Counter[tuple[int, ...]] = Counter()
     known = [special_constants(setup_of(tasks[0]), len(tasks)) for tasks in fast]

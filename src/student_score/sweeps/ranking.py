@@ -7,7 +7,7 @@ A sweep's table has a row for each run: the swept keys, `outcome`, losses and ba
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from math import inf, isfinite, nan, sqrt
+from math import inf, nan, sqrt
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -58,9 +58,7 @@ class Candidate:
 
     def baseline(self, name: str) -> Floats:
         """Return a baseline's error (n,) on the rows of each run; NaN where it is not recorded."""
-        column = f"baseline/{name}/{self.loss}"
-        known = column in self.runs
-        return self.runs[column].to_numpy(dtype=np.float64) if known else np.full(len(self.runs), nan)
+        return baseline(self.runs, name, self.loss)
 
     @cached_property
     def explained(self) -> float:
@@ -164,6 +162,7 @@ def difference(ours: Floats, theirs: Floats) -> tuple[float, float, float]:
     return t_interval(ours[both] - theirs[both])
 
 
-def is_finite(value: object) -> bool:
-    """Say whether a cell of the table holds a finite number."""
-    return isinstance(value, int | float) and isfinite(value)
+def baseline(runs: "pd.DataFrame", which: str, name: str) -> Floats:
+    """Return a baseline's error (n,) on the rows of each run, NaN where it is not recorded."""
+    column = f"baseline/{which}/{name}"
+    return runs[column].to_numpy(dtype=np.float64) if column in runs else np.full(len(runs), nan)

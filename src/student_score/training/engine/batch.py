@@ -116,8 +116,8 @@ def train_networks(
     each = networks.each(setup)
     shared = shared_values(setup, setup.recorded_epochs if loss_epochs is None else loss_epochs)
     updates = float(shared.epochs) * shared.n * setup.size * len(each.starts)
-    lanes = LANES if setup.size <= LARGEST_LANED and len(each.starts) >= FEWEST_LANED else 1
-    constants = (shared.units, shared.inputs, shared.code, shared.full_batch, lanes)
+    constants = special_constants(setup, len(each.starts))
+    lanes = constants[-1]
     special = is_worth_compiling(constants, updates) if effort.special is None else effort.special
     if not special:
         constants, lanes, updates = GENERAL, 1, updates * GENERAL_COST
@@ -162,6 +162,13 @@ def checked_threads(threads: int | None) -> int:
     if threads is not None and not 1 <= threads <= available:
         raise InputError(f"threads={threads}: it must be within 1..{available} (NUMBA_NUM_THREADS)")
     return available if threads is None else threads
+
+
+def special_constants(setup: Setup, networks: int) -> tuple[int, ...]:
+    """Return the constants of the special kernel for so many networks, by which `cache` knows it."""
+    lanes = LANES if setup.size <= LARGEST_LANED and networks >= FEWEST_LANED else 1
+    code, full_batch = ACTIVATION_CODES[setup.activation], setup.sampling is Sampling.full_batch
+    return setup.hidden_size, setup.n_features, code, full_batch, lanes
 
 
 def shared_values(setup: Setup, loss_epochs: ArrayLike) -> Shared:

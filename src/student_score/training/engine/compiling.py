@@ -5,11 +5,7 @@ from contextlib import contextmanager
 
 from numba.core import event
 
-from student_score.model.sampling import Sampling
-from student_score.training.engine.batch import FEWEST_LANED, LANES, LARGEST_LANED
 from student_score.training.engine.cache import special_mark
-from student_score.training.engine.layout import ACTIVATION_CODES
-from student_score.training.setup import Setup
 
 
 class First(event.Listener):
@@ -33,13 +29,6 @@ def on_compiling(call: Callable[[], None]) -> Iterator[None]:
     """Call a function, once, when something is compiled within the block."""
     with event.install_listener("numba:compile", First(call)):
         yield
-
-
-def special_constants(setup: Setup, networks: int) -> tuple[int, ...]:
-    """Return the constants of the special kernel for so many networks, by which `cache` knows it."""
-    lanes = LANES if setup.size <= LARGEST_LANED and networks >= FEWEST_LANED else 1
-    full_batch = setup.sampling is Sampling.full_batch
-    return (setup.hidden_size, setup.n_features, ACTIVATION_CODES[setup.activation], full_batch, lanes)
 
 
 def is_compiled(constants: tuple[int, ...]) -> bool:
