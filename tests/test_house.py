@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src/student_score"
 
 LEVELS = (
-    ("errors", "arrays", "paths", "plots"),
+    ("errors", "arrays", "masking", "paths", "plots"),
     ("model",),
     ("data",),
     ("training", "stability"),
@@ -26,7 +26,7 @@ LEVELS = (
 )
 """Rooms, lowest first; a room imports only from levels below its own."""
 
-CORE = ("errors", "arrays", "paths", "model", "data", "training", "stability")
+CORE = ("errors", "arrays", "masking", "paths", "model", "data", "training", "stability")
 """What needs neither Hydra nor MLflow."""
 
 FRONT = ("__init__", "__main__")

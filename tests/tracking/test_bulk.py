@@ -4,16 +4,18 @@ import json
 import sqlite3
 import subprocess
 import sys
+import threading
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 from sqlalchemy import event
 
 from student_score.errors import TrackingError
 from student_score.tracking import bulk, internals
 from student_score.tracking.client import ClientWriter
-from student_score.tracking.record import Input, Record
+from student_score.tracking.record import JOB_HASH, Input, Record
 from student_score.tracking.store import Store
 
 EPOCHS = [1, 2, 3, 5, *range(10, 3000, 10)]
@@ -120,7 +122,13 @@ def contents(folder: Path) -> dict[str, list[str]]:
 def left_in(store: Store, folder: Path) -> tuple[list[str], list[str]]:
     """Return the names of all runs, deleted ones too, and the names of all files of a store's artifacts."""
     runs = [*store.search(""), *store.search("", deleted=True)]
-    return [run.name for run in runs], [str(path) for path in (folder / "mlartifacts").rglob("*") if path.is_file()]
+    files = [path for path in (folder / "mlartifacts").rglob("*") if path.is_file() and path.name != "guard"]
+    return [run.name for run in runs], [str(path) for path in files]
+
+
+def journals_in(root: Path) -> list[str]:
+    """Return the names of the journals, and of their locks, in a folder of artifacts."""
+    return [path.name for path in (root / ".recording").glob("*.*")]
 
 
 def by_client(store: Store) -> ClientWriter:
@@ -264,15 +272,84 @@ def test_a_database_that_cannot_be_written_is_left_as_it_was(spoil, reason, stor
     assert left_in(store, tmp_path) == ([], [])
 
 
-def test_a_locked_database_is_waited_for_and_named(store_uri, tmp_path, monkeypatch):
-    """Another process that does not stop writing is named after LOCK_TIMEOUT; nothing is left behind."""
+@pytest.mark.parametrize("in_bulk", [True, False])
+def test_a_locked_database_is_waited_for(in_bulk, store_uri, tmp_path, monkeypatch, caplog):
+    """Another process that does not stop writing is waited for, with a word, for as long as it takes."""
     store = Store(store_uri, "tests")
-    monkeypatch.setattr(bulk, "LOCK_TIMEOUT", 0.2)
-    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as connection:
+    if in_bulk:
+        monkeypatch.setattr(bulk, "LOCK_TIMEOUT", 0.1)
+    else:
+        store.writer = by_client(store)
+        limit_mlflows_wait(store.writer.client)
+    with closing(sqlite3.connect(tmp_path / "mlflow.db", check_same_thread=False)) as connection:
         connection.execute("BEGIN IMMEDIATE")
-        with pytest.raises(TrackingError, match=f"{store_uri} cannot be used: database is locked$"):
-            store.record(some_record())
-    assert left_in(store, tmp_path) == ([], [])
+        timer = threading.Timer(1.5, connection.rollback)
+        timer.start()
+        run_id = store.record(some_record())
+        timer.join()
+    assert store.run(run_id).read_text("config.yaml") == "a: 1\n"
+    assert [record.getMessage() for record in caplog.records if record.name.startswith("student_score")] == [
+        f"the tracking store {store_uri} cannot be used: database is locked; waiting for the process that writes to it"
+    ]
+
+
+def limit_mlflows_wait(client: MlflowClient) -> None:
+    """Let SQLite give up at once where MLflow would have it wait for 20 s."""
+
+    @event.listens_for(internals.database_engine(client), "before_cursor_execute", retval=True)
+    def shorten(_connection, _cursor, statement, parameters, _context, _many):
+        return statement.replace("busy_timeout = 20000", "busy_timeout = 50"), parameters
+
+
+@pytest.mark.parametrize("in_bulk", [True, False])
+def test_a_job_is_recorded_once_under_a_parent(in_bulk, store_uri, tmp_path):
+    """What has the hash of a finished run is not recorded again; failures, and runs elsewhere, are no obstacle."""
+    store = Store(store_uri, "tests")
+    if not in_bulk:
+        store.writer = by_client(store)
+    one, two = (store.create("sweep", {"kind": "sweep"}, "", 1) for _ in range(2))
+    job, other = ({"tags": {JOB_HASH: letter * 64}} for letter in "ab")
+    failed = store.record(some_record(1, **job, status="FAILED"), one)
+    first = store.record(some_record(2, **job), one)
+    assert store.record(some_record(3, **job), one) == first
+    assert store.record(some_record(4, **job, status="FAILED"), one) == first
+    again, new, twice = store.record_many(
+        [some_record(5, **job), some_record(6, **other), some_record(7, **other)], one
+    )
+    assert (again, new) == (first, twice)
+    elsewhere = [store.record(some_record(8, **job), two), store.record(some_record(9, **job))]
+    assert [run.run_id for run in store.children(one)] == [failed, first, new]
+    assert len({*elsewhere, first}) == 3
+    assert {path.name for path in (tmp_path / "mlartifacts").iterdir()} - {".recording"} >= {failed, first, new}
+    if in_bulk:
+        names = {failed, first, new, *elsewhere, ".recording"}
+        assert {path.name for path in (tmp_path / "mlartifacts").iterdir()} == names
+    store.delete(first)
+    assert store.record(some_record(10, **job), one) not in {first, failed}
+
+
+def test_two_that_record_a_job_through_the_client_at_once_leave_one(store_uri, monkeypatch):
+    """Whoever sees two finished runs of a job keeps the one that the other would keep; reading takes one too."""
+    store = Store(store_uri, "tests")
+    parent = store.create("sweep", {"kind": "sweep"}, "", 1)
+    job = {"tags": {JOB_HASH: "a" * 64}}
+    one, two = by_client(store), by_client(store)
+    with monkeypatch.context() as patch:
+        patch.setattr(ClientWriter, "finished", lambda *_: [])  # Neither sees the other before it has recorded.
+        ids = [writer.write([some_record(number, **job)], parent)[0] for number, writer in enumerate((one, two))]
+    assert len(store.children(parent)) == 2
+    assert [run.run_id for run in store.finished(parent)] == ids[:1]
+    answers = [[], None]
+
+    def late(writer, record, parent_run_id):
+        answer = answers.pop(0) if answers else None
+        return known(writer, record, parent_run_id) if answer is None else answer
+
+    known = ClientWriter.finished
+    monkeypatch.setattr(ClientWriter, "finished", late)
+    [kept] = one.write([some_record(3, **job)], parent)
+    assert [run.run_id for run in store.children(parent)] == [kept]
+    assert kept <= min(ids)
 
 
 @pytest.mark.parametrize("in_bulk", [True, False])
@@ -323,7 +400,7 @@ def test_what_another_process_is_recording_is_not_cleaned_away(store_uri, tmp_pa
 
     run_id = store.record(some_record(write_files=write_and_open))
     assert store.run(run_id).read_text("config.yaml") == "a: 1\n"
-    assert list((tmp_path / "mlartifacts/.recording").iterdir()) == []
+    assert journals_in(tmp_path / "mlartifacts") == []
 
 
 def test_a_journal_that_is_left_over_tells_what_was_committed(store_uri, tmp_path):
@@ -342,7 +419,7 @@ def test_a_journal_that_is_left_over_tells_what_was_committed(store_uri, tmp_pat
     store.writer.clean()
     assert sorted(path.name for path in root.iterdir()) == sorted([".recording", run_id])
     assert store.run(run_id).read("config.yaml")
-    assert list((root / ".recording").iterdir()) == []
+    assert journals_in(root) == []
 
 
 KILLED = """
@@ -383,7 +460,7 @@ def test_a_killed_process_leaves_whole_runs_or_none(store_uri, tmp_path):
     runs = store.search("")
     assert folders > {run.run_id for run in runs}  # Some were killed after their artifacts and before their rows.
     assert {path.name for path in root.iterdir()} - {".recording"} == {run.run_id for run in runs}
-    assert list((root / ".recording").iterdir()) == []
+    assert journals_in(root) == []
     assert len(runs) % 3 == 0
     expected = some_record()
     for run in runs:

@@ -260,7 +260,7 @@ def test_what_a_remote_store_sends_leaves_no_folder(store_uri, tmp_path, monkeyp
     passing = tmp_path / "passing"
     passing.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(passing))
-    monkeypatch.setattr("student_score.tracking.store.local_folder", lambda _: None)  # As if it were elsewhere.
+    monkeypatch.setattr("student_score.tracking.artifacts.local_folder", lambda _: None)  # As if it were elsewhere.
     assert store.run(run_id).read_text("config.yaml") == "a: 1\n"
     assert list(passing.iterdir()) == []
 

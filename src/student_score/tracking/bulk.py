@@ -1,29 +1,28 @@
 """Writes finished runs into a local SQLite store in one transaction: the rows that MLflow's client writes one by one.
 
-Killed at any moment, it leaves whole runs or none. Artifacts are written first, under a journal that names the runs;
-a journal whose process is gone tells `BulkWriter.clean` which folders belong to runs that were never committed.
+Killed at any moment, it leaves whole runs or none: artifacts are written first, under a journal that names the runs.
 """
 
-import json
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from filelock import FileLock, Timeout
-
 from student_score.tracking import internals
-from student_score.tracking.address import LOCK_TIMEOUT
-from student_score.tracking.record import Input, Record, mlflow_tags
+from student_score.tracking.journals import Journals
+from student_score.tracking.record import JOB_HASH, Input, Record, mlflow_tags
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 AT_ONCE = 100
 """Runs in a transaction: what a kill can cost."""
+
+LOCK_TIMEOUT = 20.0
+"""Seconds to wait at a time for another process that is writing to the store: as long as MLflow waits."""
 
 RUNS_PER_INSERT = 20
 """Runs whose rows are collected before they go to the database: some ten thousand rows."""
@@ -33,26 +32,24 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class BulkWriter:
-    """Writes to an experiment of a SQLite store; `root` is the local folder that `artifact_location` names.
-
-    `store_lock` is the file that is locked while a journal begins and while journals are looked through.
-    """
+    """Writes to an experiment of a SQLite store; `root` is the local folder that `artifact_location` names."""
 
     engine: "Engine"
     experiment_id: int
     artifact_location: str
     root: Path
-    store_lock: Path
     way: str
     at_once: int = AT_ONCE
 
     @property
-    def journals(self) -> Path:
-        """The folder of the journals: TOKEN.json names runs, TOKEN.lock is locked by the process that records them."""
-        return self.root / ".recording"
+    def journals(self) -> Journals:
+        """The journals of the artifacts that are being written."""
+        return Journals(root=self.root, uncommitted=self.uncommitted)
 
     def write(self, records: Sequence[Record], parent_run_id: str | None) -> list[str]:
         """Write all of the runs with their artifacts, or none of them, and return their ids.
+
+        A job whose run lies under the parent already is not recorded twice: the id is then that of the first.
 
         Raises:
             OSError: the artifacts cannot be written.
@@ -60,14 +57,19 @@ class BulkWriter:
             MlflowException: the experiment has been deleted.
         """
         run_ids = [uuid4().hex for _ in records]
-        with self.journal(run_ids):
+        with self.journals.kept(run_ids):
             for run_id, record in zip(run_ids, records, strict=True):
                 write_artifacts(record, self.root / run_id / "artifacts")
             with self.transaction() as connection:
-                for first in range(0, len(records), RUNS_PER_INSERT):
-                    part = slice(first, first + RUNS_PER_INSERT)
-                    self.insert(connection, run_ids[part], records[part], parent_run_id)
-        return run_ids
+                finished = finished_jobs(connection, parent_run_id)
+                kept = run_ids if parent_run_id is None else once(run_ids, records, finished)
+                new = [number for number, run_id in enumerate(run_ids) if kept[number] == run_id]
+                for first in range(0, len(new), RUNS_PER_INSERT):
+                    part = new[first : first + RUNS_PER_INSERT]
+                    self.insert(connection, [run_ids[n] for n in part], [records[n] for n in part], parent_run_id)
+            for run_id in set(run_ids) - set(kept):
+                shutil.rmtree(self.root / run_id, ignore_errors=True)
+        return kept
 
     def reopen(self, run_id: str) -> None:
         """Set a run that has ended back to RUNNING, without an end time, which MLflow's client cannot remove."""
@@ -78,60 +80,17 @@ class BulkWriter:
                 text("UPDATE runs SET status = 'RUNNING', end_time = NULL WHERE run_uuid = :id"), {"id": run_id}
             )
 
-    @contextmanager
-    def journal(self, run_ids: Sequence[str]) -> Iterator[None]:
-        """Keep a journal of the runs while their artifacts and rows are written; remove the artifacts of a failure."""
-        path = self.journals / f"{uuid4().hex}.json"
-        lock = FileLock(path.with_suffix(".lock"))
-        with FileLock(self.store_lock, timeout=LOCK_TIMEOUT):
-            self.journals.mkdir(parents=True, exist_ok=True)
-            lock.acquire()
-        try:
-            path.write_text(json.dumps(run_ids))
-            yield
-            path.unlink()
-        except BaseException:
-            with suppress(Exception):  # What came first is what the user must hear; `clean` will try again.
-                self.settle(path)
-            raise
-        finally:
-            lock.release()
-            path.with_suffix(".lock").unlink(missing_ok=True)
-
-    def settle(self, journal: Path) -> None:
-        """Remove the artifacts that a journal names, unless its runs were committed, then the journal."""
-        try:
-            run_ids = json.loads(journal.read_text())
-        except (FileNotFoundError, ValueError):  # It ended before it began: no artifact was written yet.
-            run_ids = []
-        if not self.committed(run_ids):
-            for run_id in run_ids:
-                shutil.rmtree(self.root / run_id, ignore_errors=True)
-            if any((self.root / run_id).exists() for run_id in run_ids):
-                return
-        journal.unlink(missing_ok=True)
-
-    def committed(self, run_ids: Sequence[str]) -> bool:
-        """Say whether any of the runs is in the database; runs of one journal are either all there or none is."""
+    def uncommitted(self, run_ids: Sequence[str]) -> list[str]:
+        """Return those of the runs that are not in the database."""
         from sqlalchemy import text
 
         known = text("SELECT count(*) FROM runs WHERE run_uuid = :id")
         with self.engine.connect() as connection:
-            return any(connection.scalar(known, {"id": run_id}) for run_id in run_ids)
+            return [run_id for run_id in run_ids if not connection.scalar(known, {"id": run_id})]
 
     def clean(self) -> None:
         """Remove the artifacts of runs whose process died before it had committed them."""
-        if not any(self.journals.glob("*")):
-            return
-        with FileLock(self.store_lock, timeout=LOCK_TIMEOUT):
-            for token in {path.stem for path in self.journals.iterdir()}:
-                lock = self.journals / f"{token}.lock"
-                try:
-                    with FileLock(lock, timeout=0):
-                        self.settle(self.journals / f"{token}.json")
-                except Timeout:  # Its process is alive.
-                    continue
-                lock.unlink(missing_ok=True)
+        self.journals.clean()
 
     @contextmanager
     def transaction(self) -> Iterator["Connection"]:
@@ -251,6 +210,33 @@ class BulkWriter:
             )
         )
         return {(name, digest): dataset_id for name, digest, dataset_id in found}
+
+
+def finished_jobs(connection: "Connection", parent_run_id: str | None) -> dict[str, str]:
+    """Return the ids of the finished runs under a parent, if there is one, by the hash of their job."""
+    from sqlalchemy import text
+
+    found = connection.execute(
+        text(
+            "SELECT job.value, job.run_uuid FROM tags parent"
+            " JOIN tags job ON job.run_uuid = parent.run_uuid AND job.key = :job_hash"
+            " JOIN runs ON runs.run_uuid = parent.run_uuid"
+            " WHERE parent.key = 'mlflow.parentRunId' AND parent.value = :parent"
+            " AND runs.status = 'FINISHED' AND runs.lifecycle_stage = 'active'"
+        ),
+        {"parent": parent_run_id, "job_hash": JOB_HASH},
+    )
+    return {str(job_hash): str(run_id) for job_hash, run_id in found}
+
+
+def once(run_ids: Sequence[str], records: Sequence[Record], finished: Mapping[str, str]) -> list[str]:
+    """Return under which id each record is kept: that of the first finished run of the same job, if there is one."""
+    known, kept = dict(finished), []
+    for run_id, record in zip(run_ids, records, strict=True):
+        kept.append(known.get(record.job_hash, run_id))
+        if record.job_hash and record.status == "FINISHED":
+            known.setdefault(record.job_hash, run_id)
+    return kept
 
 
 def write_artifacts(record: Record, folder: Path) -> None:

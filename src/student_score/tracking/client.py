@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from student_score.tracking.internals import dataset_input
-from student_score.tracking.record import Record, mlflow_tags
+from student_score.tracking.record import JOB_HASH, Record, mlflow_tags
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -26,22 +26,46 @@ class ClientWriter:
     def write(self, records: Sequence[Record], parent_run_id: str | None) -> list[str]:
         """Write all of the runs, or delete again those that were written before one that cannot be.
 
-        A process killed meanwhile leaves those that were finished, and a last one whose status is RUNNING.
+        A job whose run lies under the parent already is not recorded twice: the id is then that of the first. A
+        process killed meanwhile leaves those that were finished, and a last one whose status is RUNNING.
         """
         run_ids: list[str] = []
+        written: list[str] = []
         try:
             for record in records:
-                tags = mlflow_tags(record.name, record.tags, record.note, parent_run_id)
-                run = self.client.create_run(self.experiment_id, record.start_time, tags=tags, run_name=record.name)
-                run_ids.append(str(run.info.run_id))
-                self.fill(run_ids[-1], record)
-                self.client.set_terminated(run_ids[-1], record.status, record.end_time)
+                known = self.finished(record, parent_run_id)
+                if not known:
+                    written.append(self.begin(record, parent_run_id))
+                    self.fill(written[-1], record)
+                    self.client.set_terminated(written[-1], record.status, record.end_time)
+                    # Somebody else may have recorded the same job meanwhile, and see the same.
+                    known = self.finished(record, parent_run_id) or [written[-1]]
+                    for run_id in {*known[1:], written[-1]} - {known[0]}:
+                        self.client.delete_run(run_id)
+                run_ids.append(known[0])
         except BaseException:
             with suppress(Exception):  # What came first is what the user must hear.
-                for run_id in run_ids:
+                for run_id in written:
                     self.client.delete_run(run_id)
             raise
         return run_ids
+
+    def begin(self, record: Record, parent_run_id: str | None) -> str:
+        """Create a run with status RUNNING and return its id."""
+        tags = mlflow_tags(record.name, record.tags, record.note, parent_run_id)
+        run = self.client.create_run(self.experiment_id, record.start_time, tags=tags, run_name=record.name)
+        return str(run.info.run_id)
+
+    def finished(self, record: Record, parent_run_id: str | None) -> list[str]:
+        """Return the ids, in order, of the finished runs of the same job under a parent."""
+        if parent_run_id is None or not record.job_hash:
+            return []
+        found = self.client.search_runs(
+            [self.experiment_id],
+            f"tags.`mlflow.parentRunId` = '{parent_run_id}' and tags.`{JOB_HASH}` = '{record.job_hash}' "
+            "and attributes.status = 'FINISHED'",
+        )
+        return sorted(str(run.info.run_id) for run in found)
 
     def fill(self, run_id: str, record: Record) -> None:
         """Write params, metrics, curves, datasets and artifacts of a run; the client sends them in batches."""

@@ -1,6 +1,7 @@
 """The private names of MLflow that the other modules need, each behind a function of ours; a test pins every one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
@@ -8,6 +9,8 @@ from student_score.errors import TrackingError
 from student_score.tracking.record import Input, Record, mlflow_tags
 
 if TYPE_CHECKING:
+    import sqlite3
+
     from mlflow import MlflowClient
     from sqlalchemy import Engine
 
@@ -32,6 +35,37 @@ def known_revisions() -> set[str]:
 
     scripts = ScriptDirectory(db_migrations.__path__[0])
     return {script.revision for script in scripts.walk_revisions()}
+
+
+def is_newest(revision: str) -> bool:
+    """Say whether a schema revision is the one that this MLflow works with."""
+    from mlflow.store.db import utils
+
+    return bool(utils._get_latest_schema_revision() == revision)  # type: ignore[no-untyped-call] # noqa: SLF001 - likewise
+
+
+@contextmanager
+def migrated(database: str) -> "Iterator[sqlite3.Connection]":
+    """Let MLflow make, or bring up to date, an SQLite database that nobody else uses: a file's name, or :memory:.
+
+    It works without the disk's confirmation, which would take half of the time: should the machine fail, the database
+    is lost, which must be no loss.
+    """
+    import sqlite3
+
+    from mlflow.store.db import utils
+    from sqlalchemy import create_engine
+    from sqlalchemy.pool import StaticPool
+
+    connection = sqlite3.connect(database, check_same_thread=False)
+    connection.execute("PRAGMA synchronous = OFF")
+    engine = create_engine(f"sqlite:///{database}", creator=lambda: connection, poolclass=StaticPool)
+    try:
+        utils._initialize_tables(engine)  # type: ignore[no-untyped-call] # noqa: SLF001 - likewise
+        yield connection
+    finally:
+        engine.dispose()
+        connection.close()
 
 
 def database_engine(client: "MlflowClient") -> "Engine":

@@ -1,14 +1,12 @@
-"""Opens a store: makes it if it is not there, refuses what this MLflow does not know, chooses how runs are written."""
+"""Opens a store: makes it if it is not there, and chooses how runs are written."""
 
-import sqlite3
-from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from student_score.tracking import internals
-from student_score.tracking.address import local_folder, lock_path, sqlite_path, unusable
+from student_score.tracking.address import local_folder, plain_uri, sqlite_path
 from student_score.tracking.bulk import BulkWriter
 from student_score.tracking.client import ClientWriter
+from student_score.tracking.making import alone_in, ensure_schema, schema_revision
 from student_score.tracking.record import Writer
 
 if TYPE_CHECKING:
@@ -17,40 +15,22 @@ if TYPE_CHECKING:
 
 
 def open_client(uri: str) -> "MlflowClient":
-    """Return a client; a fresh SQLite store is created by one process only, since several at once crash it."""
-    from filelock import FileLock
+    """Return a client of a store, which is made if it is not there: by one process, whoever comes first."""
     from mlflow import MlflowClient
 
     internals.limit_attempts()
     path = sqlite_path(uri)
-    if path is None:
-        return MlflowClient(uri)
-    with FileLock(lock_path(path)):
-        revision = schema_revision(path)
-        if revision is not None and revision not in internals.REVISIONS:
-            refuse_unknown_schema(uri, revision)
-        client = MlflowClient(uri)
-        client.search_experiments(max_results=1)
-        with closing(sqlite3.connect(path)) as connection:
-            connection.execute("PRAGMA journal_mode=WAL")
+    if path is not None:
+        ensure_schema(uri, path)
+        return first_answer(MlflowClient(plain_uri(path)))
+    with alone_in(uri):
+        return first_answer(MlflowClient(uri))
+
+
+def first_answer(client: "MlflowClient") -> "MlflowClient":
+    """Return a client once its store has answered: MLflow opens a database when it is first asked."""
+    client.search_experiments(max_results=1)
     return client
-
-
-def schema_revision(path: Path) -> str | None:
-    """Return the schema revision of an SQLite store, None for one that is yet to be made."""
-    with closing(sqlite3.connect(path)) as connection:
-        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone():
-            return None
-        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-    return None if row is None else str(row[0])
-
-
-def refuse_unknown_schema(uri: str, revision: str) -> None:
-    """Raise TrackingError if this MLflow does not know the revision, before it would meddle with the store."""
-    from mlflow.version import VERSION
-
-    if revision not in internals.known_revisions():
-        raise unusable(uri, f"MLflow {VERSION} does not know its schema revision {revision}; a newer MLflow wrote it")
 
 
 def choose_writer(uri: str, client: "MlflowClient", experiment: "Experiment") -> Writer:
@@ -73,6 +53,5 @@ def choose_writer(uri: str, client: "MlflowClient", experiment: "Experiment") ->
         experiment_id=int(experiment.experiment_id),
         artifact_location=experiment.artifact_location,
         root=root,
-        store_lock=lock_path(path),
         way=f"in one transaction (SQLite store of schema {revision})",
     )

@@ -16,6 +16,10 @@ STATUSES = ("FINISHED", "FAILED", "KILLED")
 """MLflow's words for a run that has ended."""
 
 
+JOB_HASH = "job_hash"
+"""The tag that holds the hash of the job that a run was asked for by."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Input:
     """Rows a run used: shown by MLflow as a dataset with its digest; `context` is training or testing."""
@@ -60,6 +64,11 @@ class Record:
         if bad := sorted({name for name, value in values if not math.isfinite(value)}):
             # MLflow would store inf as 1.8e308, which then leads every sorted column, and drop nan in silence.
             raise ValueError(f"metrics {bad} are not finite and must not be sent to MLflow")
+
+    @property
+    def job_hash(self) -> str:
+        """The hash of the job that asked for the run, by which its sweep knows it; empty for a run of none."""
+        return self.tags.get(JOB_HASH, "")
 
     def points(self) -> Iterator[tuple[str, float, int]]:
         """Yield name, value and step of every metric, single numbers at step 0, in Python's own numbers.

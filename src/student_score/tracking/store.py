@@ -1,9 +1,6 @@
 """A tracking store: opened once, written to by a writer, read back in plain values."""
 
-import sqlite3
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from time import time
@@ -11,10 +8,12 @@ from typing import TYPE_CHECKING
 
 from student_score.errors import InputError, TrackingError
 from student_score.tracking import internals
-from student_score.tracking.address import check_reachable, local_folder, sqlite_path, unusable
+from student_score.tracking.address import check_reachable, sqlite_path, unusable, without_user
+from student_score.tracking.artifacts import read_artifact
 from student_score.tracking.environment import set_environment
+from student_score.tracking.failures import patient, store_errors
 from student_score.tracking.opening import choose_writer, open_client
-from student_score.tracking.record import Record, RecordedRun, mlflow_tags
+from student_score.tracking.record import JOB_HASH, Record, RecordedRun, mlflow_tags
 from student_score.tracking.views import (
     LOCAL_UI,
     VIEW,
@@ -30,25 +29,6 @@ if TYPE_CHECKING:
     from mlflow.entities import Experiment, Run
 
 
-@contextmanager
-def store_errors(uri: str) -> Iterator[None]:
-    """Turn what mlflow and its database layer raise into one TrackingError."""
-    from alembic.util import CommandError
-    from mlflow.exceptions import MlflowException
-    from sqlalchemy.exc import SQLAlchemyError
-
-    try:
-        yield
-    except (MlflowException, SQLAlchemyError, CommandError, sqlite3.Error, OSError, UnicodeEncodeError) as error:
-        # A database's own words, where there are any, say more than the layers above it.
-        lines = [line.strip() for line in str(error).split("\n")]
-        reason = next((line.partition(") ")[2] for line in lines if line.startswith("(sqlite3.")), lines[0])
-        _, unanswered, cause = reason.partition("(Caused by ")
-        if unanswered:  # The cause of a request's failure comes last, in quotes and brackets.
-            reason = "no answer (" + cause.rpartition(": ")[2].partition(". (")[0].rstrip("'\")") + ")"
-        raise unusable(uri, reason.rstrip(".") or type(error).__name__) from error
-
-
 class Store:
     """A tracking store; every method raises TrackingError where the store fails.
 
@@ -61,12 +41,17 @@ class Store:
         self.uri = uri
         self.experiment: Experiment | None = None
         set_environment()
-        with store_errors(uri):
-            self.client = open_client(uri)
+        self.open(experiment)
+
+    @patient
+    def open(self, experiment: str | None) -> None:
+        """Connect, make what is not there, and remove what dead processes left behind."""
+        with store_errors(self.uri):
+            self.client = open_client(self.uri)
             if experiment is None:
                 return
             self.experiment = self.find_or_create(experiment)
-            self.writer = choose_writer(uri, self.client, self.experiment)
+            self.writer = choose_writer(self.uri, self.client, self.experiment)
             self.writer.clean()
 
     @property
@@ -115,6 +100,7 @@ class Store:
         """Write a finished run and return its id; a run that cannot be written whole is not left behind."""
         return self.record_many([record], parent_run_id)[0]
 
+    @patient
     def record_many(self, records: Sequence[Record], parent_run_id: str | None = None) -> list[str]:
         """Write finished runs and return their ids: all of them, or none where one cannot be written whole."""
         with store_errors(self.uri):
@@ -122,6 +108,7 @@ class Store:
                 internals.check_limits(record)
             return self.writer.write(records, parent_run_id)
 
+    @patient
     def create(
         self, name: str, tags: Mapping[str, str], note: str, start_time: int, parent_run_id: str | None = None
     ) -> str:
@@ -131,6 +118,7 @@ class Store:
             run = self.client.create_run(self.experiment_id, start_time, tags=all_tags, run_name=name)
         return str(run.info.run_id)
 
+    @patient
     def finish(
         self, run_id: str, status: str, *, tags: Mapping[str, str], metrics: Mapping[str, float], folder: Path
     ) -> None:
@@ -147,21 +135,25 @@ class Store:
             self.client.log_artifacts(run_id, str(folder))
             self.client.set_terminated(run_id, status, now)
 
+    @patient
     def end(self, run_id: str, status: str) -> None:
         """Close a run made by `create` with nothing but its status."""
         with store_errors(self.uri):
             self.client.set_terminated(run_id, status)
 
+    @patient
     def reopen(self, run_id: str) -> None:
         """Set a run that has ended back to RUNNING."""
         with store_errors(self.uri):
             self.writer.reopen(run_id)
 
+    @patient
     def delete(self, run_id: str) -> None:
         """Delete a run as MLflow does: it is hidden, can be restored, and keeps its artifacts until `mlflow gc`."""
         with store_errors(self.uri):
             self.client.delete_run(run_id)
 
+    @patient
     def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
         """Set tags on a run."""
         from mlflow.entities import RunTag
@@ -175,6 +167,15 @@ class Store:
         """Return the runs under a parent, oldest first."""
         return self.search(f"tags.`mlflow.parentRunId` = '{parent_run_id}'")
 
+    def finished(self, parent_run_id: str) -> list[RecordedRun]:
+        """Return the finished runs under a parent, oldest first, each job once: two machines may have done the same."""
+        found: dict[str, RecordedRun] = {}
+        for child in self.children(parent_run_id):
+            if child.status == "FINISHED":
+                found.setdefault(child.tags.get(JOB_HASH, child.run_id), child)
+        return list(found.values())
+
+    @patient
     def search(self, condition: str, *, deleted: bool = False) -> list[RecordedRun]:
         """Return the active, or else the deleted, runs that meet an MLflow filter, oldest first."""
         from mlflow.entities import ViewType
@@ -209,6 +210,7 @@ class Store:
             if not token:
                 return found
 
+    @patient
     def run(self, run_id: str) -> RecordedRun:
         """Return one recorded run.
 
@@ -250,7 +252,7 @@ class Store:
     @property
     def ui(self) -> str:
         """Where this store's UI is: at the tracking server, or where `student-score-ui` serves a store without one."""
-        return self.uri.rstrip("/") + "/" if self.has_server else LOCAL_UI
+        return without_user(self.uri).rstrip("/") + "/" if self.has_server else LOCAL_UI
 
     @property
     def has_server(self) -> bool:
@@ -265,6 +267,7 @@ class Store:
         """Return the page of a run of this experiment."""
         return run_link(self.ui, self.experiment_id, run_id)
 
+    @patient
     def share_sweep(self, parent_run_id: str, *, swept: Sequence[str], runs: Sequence[RecordedRun]) -> None:
         """Make the views to which `sweep_links` lead."""
         with store_errors(self.uri):
@@ -272,6 +275,7 @@ class Store:
             for key, view in sweep_views(name, parent_run_id, swept, runs).items():
                 self.client.set_experiment_tag(self.experiment_id, view_tag(key), view)
 
+    @patient
     def sweep_links(
         self, parent_run_id: str, base: str | None = None, *, experiment_id: str | None = None
     ) -> tuple[str, str]:
@@ -289,17 +293,6 @@ class Store:
             view_link(base, experiment_id, key, mode=mode) for key, mode in zip(keys, ("CHART", "TABLE"), strict=True)
         )
         return chart, listed
-
-
-def read_artifact(address: str, uri: str) -> bytes:
-    """Return the content of an artifact; what a remote store sends passes through a folder that goes away again."""
-    local = local_folder(address)
-    if local is not None:
-        return local.read_bytes()
-    from mlflow.artifacts import download_artifacts
-
-    with tempfile.TemporaryDirectory() as folder:
-        return Path(download_artifacts(artifact_uri=address, tracking_uri=uri, dst_path=folder)).read_bytes()
 
 
 @cache
