@@ -154,6 +154,24 @@ def test_a_kill_in_a_stores_first_second_leaves_a_store_that_can_be_used(tmp_pat
     assert killed > 0
 
 
+@pytest.mark.parametrize("statements", [3, 100, 300])
+def test_an_interruption_while_a_store_is_made_stays_one(statements, fresh_uri):
+    """SQLAlchemy fails on what an interruption leaves behind: the Ctrl-C is what counts, and no store is half made."""
+    left = iter(range(statements))
+
+    def interrupt(*_: object) -> None:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+
+    event.listen(Engine, "before_cursor_execute", interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            Store(fresh_uri)
+    finally:
+        event.remove(Engine, "before_cursor_execute", interrupt)
+    assert Store(fresh_uri, "tests").search("") == []
+
+
 @pytest.mark.slow
 def test_sixty_processes_at_once_lose_nothing(fresh_uri):
     """They open a store that is not there yet, and record, at the same moment; each run is kept."""

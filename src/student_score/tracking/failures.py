@@ -34,6 +34,8 @@ def store_errors(uri: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, SQLAlchemyError, CommandError, sqlite3.Error, OSError, ImportError, UnicodeError) as error:
+        if (interrupted := interruption(error)) is not None:
+            raise interrupted from None
         # A database's own words, where there are any, say more than the layers above it.
         lines = [line.strip() for line in str(error).split("\n")]
         reason = next((line.partition(") ")[2] for line in lines if line.startswith("(sqlite3.")), lines[0])
@@ -41,6 +43,13 @@ def store_errors(uri: str) -> Iterator[None]:
         if unanswered:  # The cause of a request's failure comes last, in quotes and brackets.
             reason = "no answer (" + cause.rpartition(": ")[2].partition(". (")[0].rstrip("'\")") + ")"
         raise unusable(uri, reason.rstrip(".") or type(error).__name__) from error
+
+
+def interruption(error: BaseException | None) -> BaseException | None:
+    """Return the Ctrl-C, or the exit on a signal, in whose wake an error came; None if there was none."""
+    while isinstance(error, Exception):
+        error = error.__context__
+    return error
 
 
 def patient(method: Callable[Arguments, Result]) -> Callable[Arguments, Result]:

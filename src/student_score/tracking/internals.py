@@ -6,6 +6,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
 from student_score.errors import TrackingError
+from student_score.tracking.failures import interruption
 from student_score.tracking.record import Input, Record, mlflow_tags
 
 if TYPE_CHECKING:
@@ -63,6 +64,9 @@ def migrated(database: str) -> "Iterator[sqlite3.Connection]":
     try:
         utils._initialize_tables(engine)  # type: ignore[no-untyped-call] # noqa: SLF001 - likewise
         yield connection
+    except Exception as error:
+        # SQLAlchemy closes the one connection when it is interrupted, and what follows fails on that.
+        raise interruption(error) or error from None
     finally:
         engine.dispose()
         connection.close()
