@@ -116,7 +116,7 @@ def test_a_library_has_few_users(library, rooms):
 @pytest.mark.parametrize(
     ("library", "modules"),
     [
-        ("alembic", {"tracking.internals", "tracking.store"}),
+        ("alembic", {"tracking.failures", "tracking.internals"}),
         ("matplotlib", {"plots", "sweeps.axes", "sweeps.figures"}),
         ("rich", {"commands.tables", "commands.terminal"}),
     ],

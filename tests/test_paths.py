@@ -59,6 +59,19 @@ def test_without_a_home_the_cache_is_a_temporary_folder(installed, monkeypatch):
     assert paths.cache_folder().stat().st_mode & 0o777 == 0o700
 
 
+@pytest.mark.parametrize("place", ["home/.cache", "home/.cache/student-score"])
+def test_a_cache_folder_that_is_a_file_is_not_used(installed, monkeypatch, place):
+    """The user's, and then the temporary one too; both files stay."""
+    path, usual = installed / place, installed / f"student-score-{os.getuid()}"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("mine")
+    assert paths.cache_folder() == usual
+    usual.rmdir()
+    usual.write_text("mine too")
+    assert paths.cache_folder() == installed / "student-score-new"
+    assert (path.read_text(), usual.read_text()) == ("mine", "mine too")
+
+
 def test_a_temporary_folder_that_others_may_have_laid_out_is_not_used(installed, monkeypatch):
     """A link leads anywhere, and a folder of another user holds whatever that user wants to be run."""
     monkeypatch.setenv("HOME", os.devnull)

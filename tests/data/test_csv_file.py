@@ -1,8 +1,15 @@
 """A CSV file of students: read, and every bad cell named."""
 
+import io
+import os
+import socket
+import tracemalloc
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from student_score.data import csv_file
 from student_score.data.article import ARTICLE_FEATURES, ARTICLE_ROWS, ARTICLE_TARGET
 from student_score.data.csv_file import read_csv
 from student_score.errors import InputError
@@ -136,14 +143,133 @@ def test_line_numbers_are_those_of_the_file(tmp_path):
     assert "; line 9, column score: 'y' " in refusal(tmp_path, content)
 
 
-@pytest.mark.parametrize(
-    ("name", "reason"), [("absent.csv", "there is no file"), ("", "is a directory"), ("x" * 300, "cannot be read")]
-)
-def test_what_cannot_be_opened_is_named(tmp_path, name, reason):
-    """A missing file, a directory and a name that the file system refuses are bad input, not crashes."""
-    with pytest.raises(InputError, match=rf"^path: .*{reason}") as caught:
-        read_csv(tmp_path / name, features=FEATURES, target="score")
-    assert str(tmp_path / name) in str(caught.value)
+BAD_NAMES = {
+    "absent": ("absent.csv", "there is no file .*absent.csv"),
+    "a directory": ("", "is a directory; a CSV file is needed"),
+    "too long a name": ("x" * 200 + "y" * 100, "cannot be read: File name too long"),
+    "too long a path": ("folder/" * 700, "cannot be read: File name too long"),
+    "a NUL": ("a\0b.csv", "cannot be the name of a file: embedded null byte"),
+    "half a letter": ("a\ud800.csv", "cannot be the name of a file: .*surrogates not allowed"),
+    "below a file": ("students.csv/more.csv", "cannot be read: Not a directory"),
+    "a link to itself": ("loop.csv", "cannot be read: Too many levels of symbolic links"),
+    "a pipe": ("pipe", "is a pipe; a CSV file is needed"),
+    "a socket": ("socket", "is a socket; a CSV file is needed"),
+    "a device": ("/dev/zero", "is a device; a CSV file is needed"),
+}
+
+
+@pytest.mark.parametrize(("name", "reason"), BAD_NAMES.values(), ids=BAD_NAMES.keys())
+def test_what_cannot_be_opened_is_named(tmp_path, monkeypatch, name, reason):
+    """What is missing, no file or no name is bad input, said with the beginning of the path, and never waited for."""
+    monkeypatch.chdir(tmp_path)  # The address of a socket is short.
+    written(tmp_path, "studied,slept,score\n5,8,85\n")
+    (tmp_path / "loop.csv").symlink_to("loop.csv")
+    os.mkfifo(tmp_path / "pipe")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("socket")
+    path = tmp_path / name
+    with pytest.raises(InputError, match=rf"^path: .*{reason}$") as caught:
+        read_csv(path, features=FEATURES, target="score")
+    message = str(caught.value)
+    assert str(path) in message or (str(tmp_path) in message and ("..." in message or "\\" in message))
+    assert message.isprintable()
+    assert len(message) < 450
+
+
+def test_a_file_that_may_not_be_read_is_named(tmp_path, monkeypatch):
+    """Without permission, and where the disk fails while it is read."""
+    path = written(tmp_path, "studied,slept,score\n5,8,85\n")
+
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    class Failing(io.StringIO):
+        def __next__(self):
+            raise OSError(5, "Input/output error")
+
+    for method, stand_in, reason in (
+        ("stat", refuse, "Permission denied"),
+        ("open", refuse, "Permission denied"),
+        ("open", lambda *_, **__: Failing(), "Input/output error"),
+    ):
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, method, stand_in)
+            with pytest.raises(InputError, match=rf"^path: .*students.csv cannot be read: {reason}$"):
+                read_csv(path, features=FEATURES, target="score")
+
+
+def test_too_large_a_file_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    """The message has its size and what is allowed; a sparse file of 3 TiB takes no time."""
+    path = written(tmp_path, "studied,slept,score\n5,8,85\n")
+    monkeypatch.setattr(csv_file, "LARGEST_FILE", 27)
+    assert len(read_csv(path, features=FEATURES, target="score")) == 1
+    monkeypatch.setattr(csv_file, "LARGEST_FILE", 26)
+    with pytest.raises(InputError, match=r"students.csv has 0.00 GiB; a CSV file of at most 0.00 GiB can be read"):
+        read_csv(path, features=FEATURES, target="score")
+    monkeypatch.undo()
+    os.truncate(path, 3 * 2**40)
+    with pytest.raises(InputError, match=r"students.csv has 3072.00 GiB; a CSV file of at most 1.00 GiB can be read"):
+        read_csv(path, features=FEATURES, target="score")
+
+
+def test_a_file_is_read_in_little_memory(tmp_path):
+    """20,000 lines take no more than three times their 480 kB of numbers, where their cells would take 3 MB."""
+    path = written(tmp_path, "studied,slept,score\n" + "5,8,85.5\n" * 20_000)
+    tracemalloc.start()
+    rows = read_csv(path, features=FEATURES, target="score")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(rows) == 20_000
+    assert peak < 3 * 20_000 * 3 * 8
+
+
+def test_many_bad_cells_are_counted(tmp_path):
+    """Of 854 the first 20 are named, the others counted by column, those of short lines apart."""
+    lines = ["x,8,85"] * 600 + ["5,8,?"] * 250 + ["5"] * 4
+    message = refusal(tmp_path, "studied,slept,score\n" + "\n".join(lines) + "\n")
+    assert "has 854 bad cells: line 2, column studied: 'x' is not" in message
+    assert message.count("line ") == 20
+    assert message.endswith("; and 834 more; by column: studied 600, score 250, lines of another length 4")
+
+
+LONG = "long " * 2000
+
+ENDLESS_FILES = {
+    "many bad cells, names of many letters": ",".join([f"{k}{LONG}" for k in range(9)])
+    + "\n"
+    + ("?," * 8 + "?\n") * 99,
+    "many other columns": ",".join(f"column {k}" for k in range(10_000)) + "\n",
+    "many columns twice": ",".join(f"column {k % 5000}" for k in range(10_000)) + "\n",
+    "long other columns": ",".join(f"{k}{LONG}" for k in range(50)) + "\n",
+    "a number of 5,000 digits": "studied,slept,score\n5,8," + "9" * 5000 + "\n",
+    "an endless word": f"studied,slept,score\n5,8,{LONG}\n",
+    "an escape in a name": "\x1b[31mstudied,slept,score\n?,8,85\n",
+    "NULs": "studied,slept,score\n5,8," + "\0" * 5000 + "\n",
+    "a cell of more than csv takes": "studied,slept,score\n5,8," + "9" * 200_000 + "\n",
+    "a quote that never ends": 'studied,slept,score\n5,8,"' + "9\n" * 100_000,
+}
+
+
+@pytest.mark.parametrize("content", ENDLESS_FILES.values(), ids=ENDLESS_FILES.keys())
+def test_no_message_is_endless(tmp_path, content):
+    """Whatever a file holds, what is said of it can be read, and none of it reaches a terminal unquoted."""
+    path, header = written(tmp_path, content), content.split("\n", 1)[0].split(",")
+    columns = [name.strip() for name in header[:9]] if "?" in content else [*FEATURES, "score"]
+    with pytest.raises(InputError) as caught:
+        read_csv(path, features=columns[:-1], target=columns[-1])
+    message = str(caught.value)
+    assert str(path) in message
+    assert len(message) < 3200
+    assert message.isprintable()
+
+
+def test_many_features_are_not_all_listed(tmp_path):
+    """Of 10,000 columns that are missing ten are named."""
+    columns = [f"column {k}" for k in range(10_000)]
+    for features, content in ((columns, "a,b\n1,2\n"), (columns, ""), ([*columns, columns[0]], "a,b\n")):
+        with pytest.raises(InputError, match=r"'column 9' and 999\d more") as caught:
+            read_csv(written(tmp_path, content), features=features, target="score")
+        assert len(str(caught.value)) < 1000
 
 
 def test_text_that_is_not_utf_8_is_named_by_its_byte(tmp_path):

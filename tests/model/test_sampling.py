@@ -153,6 +153,19 @@ def test_a_row_order_is_a_permutation(row_order):
         assert str(row_order) in str(caught.value)
 
 
+def test_a_long_row_order_is_not_listed_whole():
+    """Of 10,000 rows a message has the first 20; of 20 all."""
+    order = list(range(10_000))
+    with pytest.raises(InputError, match=r"^row_order=\[0, 1, .*, 19, and 9980 more\] has no meaning") as caught:
+        check_row_order(order, 10_000, Sampling.shuffled)
+    assert len(str(caught.value)) < 300
+    with pytest.raises(InputError, match=r"^row_order=\[0, 1, .*, 19, and 9980 more\] must name each") as caught:
+        check_row_order(order, 9_999, Sampling.cyclic)
+    assert len(str(caught.value)) < 300
+    with pytest.raises(InputError, match=r"^row_order=\[0, 1, .*, 18, 19\] must name each"):
+        check_row_order(order[:20], 3, Sampling.cyclic)
+
+
 @given(order=st.permutations(range(6)))
 def test_every_permutation_is_a_row_order(order):
     """`check_row_order` lets every permutation pass."""

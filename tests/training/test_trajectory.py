@@ -1,7 +1,10 @@
 """What a training returns, and its file."""
 
+import copy
 import gc
 import math
+import tracemalloc
+import zipfile
 from dataclasses import fields
 from io import BytesIO
 
@@ -131,6 +134,103 @@ def test_a_damaged_trajectory_is_refused(tmp_path, damage):
         failure = type(error)
     gc.collect()
     assert failure is InputError
+
+
+def saved(make):
+    """Return a trajectory's file."""
+    make().save(file := BytesIO())
+    return file.getvalue()
+
+
+def changed(**arrays):
+    """Return the file of the slow training with some arrays replaced; those that are None left out."""
+    with np.load(BytesIO(saved(TRAJECTORIES["slow"]))) as content:
+        values = {name: array for name, array in (dict(content) | arrays).items() if array is not None}
+    np.savez(file := BytesIO(), **values)
+    return file.getvalue()
+
+
+def compressed():
+    """Return 80 kB that 80 MB of zeros come out of."""
+    np.savez_compressed(file := BytesIO(), avg_loss=np.zeros(10**7))
+    return file.getvalue()
+
+
+def boundless():
+    """Return a file of which an array says that it has 8 TB."""
+    file, header = BytesIO(), BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": (10**12,)})
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("avg_loss.npy", header.getvalue())
+    return file.getvalue()
+
+
+def overlapping():
+    """Return an archive whose directory names one array of 8 kB a thousand times."""
+    np.savez(file := BytesIO(), avg_loss=np.zeros(1000))
+    with zipfile.ZipFile(file, "a") as archive:
+        [entry] = archive.infolist()
+        for k in range(1000):
+            again = copy.copy(entry)
+            again.filename = f"{k}.npy"
+            archive.filelist.append(again)
+        archive._didModify = True
+    return file.getvalue()
+
+
+OTHER_FILES = {
+    "a bomb": (compressed, "do not lie in its"),
+    "entries that overlap": (overlapping, "do not lie in its"),
+    "pickles": (lambda: changed(avg_loss=np.array([{}], dtype=object)), "allow_pickle"),
+    "a curve of two dimensions": (lambda: changed(avg_loss=np.ones((3, 3))), r"avg_loss has the shape \(3, 3\)"),
+    "a curve of another type": (lambda: changed(avg_loss=np.ones(30, dtype=np.float32)), "the type float32"),
+    "a curve of text": (lambda: changed(train_mse=np.array(["a"] * 30)), "train_mse has"),
+    "a short curve": (lambda: changed(train_mse=np.ones(4)), "its curves have 4 values at 19 epochs"),
+    "epochs that did not run": (lambda: changed(recorded_epochs=np.arange(13, 32)), "epochs that it did not run"),
+    "epoch 0": (lambda: changed(recorded_epochs=np.arange(19)), "epochs that it did not run"),
+    "other units": (lambda: changed(dead_units=np.ones(3, dtype=bool)), "3 dead_units of 2 hidden units"),
+    "an end that is a list": (lambda: changed(end_late_rise=np.ones(2)), "end_late_rise has the shape"),
+    "no predictions": (lambda: changed(predictions=None), "predictions"),
+    "another start": (lambda: changed(start=np.ones(8)), "cannot hold 2 features and 2 units"),
+    "a shape of three": (lambda: changed(shape=np.array([2, 2, 2])), "too many values"),
+}
+
+
+@pytest.mark.parametrize(("content", "reason"), OTHER_FILES.values(), ids=OTHER_FILES.keys())
+def test_a_file_of_something_else_is_refused(content, reason):
+    """Whatever is in it: a sentence that says so, within the memory of the file."""
+    content = content()
+    tracemalloc.start()
+    with pytest.raises(InputError, match=f"^it is not a recorded trajectory: .*({reason})") as caught:
+        Trajectory.load(BytesIO(content), name="it")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2**21 + 3 * len(content)
+    assert len(str(caught.value)) < 400
+
+
+def test_an_array_that_says_it_is_boundless_is_refused():
+    """Its memory cannot be had, or is given back untouched, as the file ends at once."""
+    with pytest.raises(InputError, match=r"^it is not a recorded trajectory: (Unable to allocate|EOF: reading)"):
+        Trajectory.load(BytesIO(boundless()), name="it")
+
+
+def test_whatever_byte_is_damaged_the_rest_is_refused_or_whole():
+    """A flipped byte or an early end of a file is an InputError, if it does not leave the arrays as they were."""
+    content, generator = saved(TRAJECTORIES["collapsed"]), np.random.default_rng(1)
+    whole, refusals = Trajectory.load(BytesIO(content)), []
+    for place in generator.integers(0, len(content), 300):
+        flipped = content[:place] + bytes([content[place] ^ int(generator.integers(1, 256))]) + content[place + 1 :]
+        for damaged in (flipped, content[:place]):
+            try:
+                loaded = Trajectory.load(BytesIO(damaged), name="it")
+            except InputError as error:
+                refusals.append(str(error))
+            else:
+                assert bits(loaded.avg_loss) == bits(whole.avg_loss)
+                assert bits(loaded.final) == bits(whole.final)
+    assert len(refusals) > 500
+    assert all(refusal.isprintable() and len(refusal) < 400 for refusal in refusals)
 
 
 def test_log_spaced_epochs_by_hand():

@@ -36,11 +36,24 @@ def check_row_order(row_order: Sequence[int] | None, n_rows: int, sampling: Samp
     if row_order is None:
         return
     if sampling.is_random:
-        raise InputError(f"row_order={list(row_order)} has no meaning where sampling={sampling.name}; leave it out")
+        raise InputError(
+            f"row_order={described(row_order)} has no meaning where sampling={sampling.name}; leave it out"
+        )
     if sorted(row_order) != list(range(n_rows)):
         raise InputError(
-            f"row_order={list(row_order)} must name each of the {n_rows} training rows 0..{n_rows - 1} exactly once"
+            f"row_order={described(row_order)} must name each of the {n_rows} training rows 0..{n_rows - 1} exactly "
+            "once"
         )
+
+
+LISTED_ROWS = 20
+"""Rows of an order that a message lists; of others it says how many they are."""
+
+
+def described(row_order: Sequence[int]) -> str:
+    """Return an order of rows for a message: [2, 0, 1]."""
+    left = f", and {len(row_order) - LISTED_ROWS} more" if len(row_order) > LISTED_ROWS else ""
+    return f"[{', '.join(map(str, row_order[:LISTED_ROWS]))}{left}]"
 
 
 def row_orders(

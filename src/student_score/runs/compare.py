@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -91,7 +92,7 @@ def place(name: str, index: int, recorded: Trajectory) -> str:
     if name in ("train_mse", "test_mse"):
         return f"epoch {recorded.recorded_epochs[index]}"
     if name in ("start", "final"):
-        return [label for label, _ in recorded.start.named()][index]
+        return next(islice(recorded.start.named(), index, None))[0]
     if name == "observed":
         epoch, parameter = divmod(index, recorded.start.size)
         return f"epoch {recorded.recorded_epochs[epoch]}, {place('start', parameter, recorded)}"

@@ -14,6 +14,7 @@ from student_score.data.rows import Split, split_rows
 from student_score.errors import InputError
 from student_score.model.network import Parameters, initialise
 from student_score.model.sampling import check_row_order
+from student_score.runs.needs import WORTH_SAYING, check_memory, duration, gibibytes, memory, parameters, seconds_needed
 from student_score.training.setup import Trainer, check_observe
 from student_score.training.train import ALGORITHM_VERSION
 
@@ -24,7 +25,10 @@ LARGEST = 2**28
 """Epochs, and parameters, of a run: each takes 2 GiB as doubles, and a run keeps the loss of every epoch."""
 
 CURVE_VALUES = 2**21
-"""Values of avg_loss (16 MiB) that are kept at once when several tasks are executed together."""
+"""Values (16 MiB) of avg_loss, and parameters, that are kept at once when several tasks are executed together."""
+
+PLACE = 40
+"""Bytes to keep where in its file a row stands."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +37,24 @@ class Task:
 
     config: Config
     split: Split
-    start: Parameters
     data_digest: str
+
+    @property
+    def start(self) -> Parameters:
+        """Where the network starts; drawn whenever it is asked for, as a sweep holds thousands of tasks."""
+        network = self.config.network
+        with keys_of("network"):
+            return initialise(
+                network.initialisation,
+                n_features=len(self.config.dataset.features),
+                hidden_size=network.hidden_size,
+                seed=network.seed,
+            )
+
+    @property
+    def size(self) -> int:
+        """Weights and biases of the network."""
+        return parameters(self.config)
 
     @cached_property
     def description(self) -> Description:
@@ -44,7 +64,7 @@ class Task:
     @property
     def new_inputs(self) -> Floats:
         """Further inputs (m, n_features) to predict."""
-        return np.array(self.config.dataset.new_inputs, dtype=np.float64).reshape(-1, self.start.n_features)
+        return np.array(self.config.dataset.new_inputs, dtype=np.float64).reshape(-1, len(self.config.dataset.features))
 
     @property
     def inputs(self) -> Floats:
@@ -61,11 +81,17 @@ class Task:
 
     @property
     def most_together(self) -> int:
-        """How many tasks like this one to execute together: their whole curves are kept in memory."""
+        """How many tasks like this one to execute together: their whole curves and weights are kept in memory."""
         training = self.config.training
         if training.observe or training.trainer is Trainer.reference:  # That trainer gains nothing from company.
             return 1
-        return max(1, CURVE_VALUES // training.epochs)
+        return max(1, CURVE_VALUES // max(training.epochs, self.size))
+
+    @property
+    def takes(self) -> str:
+        """How long the run takes, in words; nothing if nobody would wonder."""
+        seconds = seconds_needed(self.config, len(self.split.train))
+        return "" if seconds < WORTH_SAYING else f"This takes about {duration(seconds)}"
 
 
 Splits = dict[str, tuple[Split, str]]
@@ -82,23 +108,21 @@ def prepare(config: Config, known: Splits | None = None) -> Task:
     Raises:
         InputError: what is wrong, with its value, what is allowed and where.
     """
-    network, training = config.network, config.training
+    training = config.training
     known = {} if known is None else known
     asked = repr(config.dataset)
     if asked not in known:
-        known[asked] = read_split(config.dataset)
+        read = read_split(config.dataset)
+        check_total(len(known) + 1, read[0])
+        known[asked] = read
     split, data_digest = known[asked]
     with keys_of("training"):
         check_row_order(training.row_order, len(split.train), training.sampling)
     check_size(config)
-    with keys_of("network"):
-        start = initialise(
-            network.initialisation,
-            n_features=len(config.dataset.features),
-            hidden_size=network.hidden_size,
-            seed=network.seed,
-        )
-    return Task(config=config, split=split, start=start, data_digest=data_digest)
+    check_memory(config, len(split.train) + len(split.test or ()) + len(config.dataset.new_inputs))
+    task = Task(config=config, split=split, data_digest=data_digest)
+    _ = task.start  # Whether there is such a start shows when it is made.
+    return task
 
 
 def read_split(dataset: DatasetConfig) -> tuple[Split, str]:
@@ -109,16 +133,25 @@ def read_split(dataset: DatasetConfig) -> tuple[Split, str]:
     return split, rows.digest()
 
 
+def check_total(sets: int, split: Split) -> None:
+    """Raise InputError if so many sets of rows as large as this one would not fit the memory there is, side by side."""
+    row, rows = PLACE + split.train.features.itemsize * (split.train.features.shape[1] + 1), len(split.train)
+    needed, there = sets * row * (rows + len(split.test or ())), memory()
+    if needed > there:
+        raise InputError(
+            f"dataset: the jobs of this sweep need about {gibibytes(needed)} of memory for more than {sets - 1} sets "
+            f"of rows, but {gibibytes(there)} are there; sweep fewer files, columns, seeds or scales of rows at once"
+        )
+
+
 def check_size(config: Config) -> None:
     """Raise InputError if a run's curve, its parameters or the Hessians to observe could not be held in memory."""
     if config.training.epochs > LARGEST:
         raise InputError(
             f"training.epochs={config.training.epochs}: it must be at most {LARGEST}; a run keeps every epoch's loss"
         )
-    parameters = config.network.hidden_size * (len(config.dataset.features) + 2) + 1
-    if parameters > LARGEST:
-        raise InputError(
-            f"network.hidden_size={config.network.hidden_size}: {parameters} parameters are more than {LARGEST}"
-        )
+    size = parameters(config)
+    if size > LARGEST:
+        raise InputError(f"network.hidden_size={config.network.hidden_size}: {size} parameters are more than {LARGEST}")
     with keys_of("training"):
-        check_observe(config.training.observe, parameters)
+        check_observe(config.training.observe, size)

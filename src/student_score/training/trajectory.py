@@ -1,17 +1,45 @@
 """What a training returns: its loss curves, where it ended, and how."""
 
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
+from io import SEEK_END
 from pathlib import Path
 from typing import IO, Any
-from zipfile import BadZipFile
+from zipfile import ZIP_STORED, ZipFile
 
 import numpy as np
 
 from student_score.arrays import Floats, Integers, Mask
 from student_score.errors import InputError
+from student_score.masking import visible
 from student_score.model.network import Parameters
 from student_score.model.outcome import EndState, Outcome, classify
+
+LAYOUT: dict[str, tuple[type | None, int]] = {
+    "avg_loss": (np.float64, 1),
+    "recorded_epochs": (np.int64, 1),
+    "train_mse": (np.float64, 1),
+    "test_mse": (np.float64, 1),
+    "start": (np.float64, 1),
+    "final": (np.float64, 1),
+    "shape": (np.int64, 1),
+    "predictions": (np.float64, 1),
+    "dead_units": (np.bool_, 1),
+    "collapse_epoch": (np.int64, 0),
+    "diverged_epoch": (np.int64, 0),
+    "observed": (np.float64, 2),
+}
+"""Types and dimensions of the arrays in a file; those of the end are numbers or truth values."""
+
+OPTIONAL = ("test_mse", "observed")
+"""Arrays that not every file has."""
+
+MEASURED = ("train_mse", "test_mse", "observed")
+"""Arrays with an entry for each recorded epoch."""
+
+LONGEST_REASON = 300
+"""Characters that are shown of why a file cannot be read."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -90,14 +118,20 @@ class Trajectory:
         try:
             # Opened here, as np.load leaves a file open that turns out to be damaged.
             opened = source.open("rb") if isinstance(source, Path) else nullcontext(source)
-            with opened as file, np.load(file) as arrays:
-                return cls.from_arrays(dict(arrays))
-        except (OSError, ValueError, TypeError, EOFError, KeyError, BadZipFile) as error:
-            raise InputError(f"{name or source} is not a recorded trajectory: {error}") from None
+            with opened as file:
+                size = file.seek(0, SEEK_END)
+                file.seek(0)
+                with np.load(file) as arrays:
+                    check_archive(arrays.zip, size)
+                    return cls.from_arrays(dict(arrays))
+        except Exception as error:  # What a damaged file makes zipfile, NumPy and their parsers raise has no end.
+            said = visible(str(error))[:LONGEST_REASON] or type(error).__name__
+            raise InputError(f"{name or source} is not a recorded trajectory: {said}") from None
 
     @classmethod
     def from_arrays(cls, values: dict[str, Any]) -> "Trajectory":
-        """Return the trajectory of the arrays that `save` writes."""
+        """Return the trajectory of the arrays that `save` writes; ValueError or KeyError if they are others."""
+        check_layout(values)
         n_features, hidden_size = (int(size) for size in values["shape"])
         return cls(
             avg_loss=values["avg_loss"],
@@ -113,6 +147,30 @@ class Trajectory:
             diverged_epoch=int(values["diverged_epoch"]) or None,
             observed=values.get("observed"),
         )
+
+
+def check_archive(archive: ZipFile, size: int) -> None:
+    """Raise ValueError if the content of an .npz file of so many bytes would take more memory than the file."""
+    entries = archive.infolist()
+    if any(entry.compress_type != ZIP_STORED for entry in entries) or sum(entry.file_size for entry in entries) > size:
+        raise ValueError(f"its arrays do not lie in its {size} bytes as they are")
+
+
+def check_layout(values: Mapping[str, Any]) -> None:
+    """Raise ValueError unless arrays have the types, dimensions and lengths of those that `save` writes."""
+    layout = LAYOUT | {f"end_{name}": (None, 0) for name in EndState.__dataclass_fields__}
+    for name, (kind, dimensions) in layout.items():
+        if name not in OPTIONAL or name in values:
+            array = values[name]
+            if kind not in {None, array.dtype.type} or array.ndim != dimensions:
+                raise ValueError(f"{name} has the shape {array.shape} and the type {array.dtype}")
+    epochs, lengths = values["recorded_epochs"], {len(values[name]) for name in MEASURED if name in values}
+    if lengths != {len(epochs)}:
+        raise ValueError(f"its curves have {' and '.join(map(str, sorted(lengths)))} values at {len(epochs)} epochs")
+    if ((epochs < 1) | (epochs > len(values["avg_loss"]))).any():
+        raise ValueError("it has recorded epochs that it did not run")
+    if len(values["dead_units"]) != values["shape"][1]:
+        raise ValueError(f"it has {len(values['dead_units'])} dead_units of {values['shape'][1]} hidden units")
 
 
 def log_spaced_epochs(epochs: int, points: int) -> Integers:

@@ -11,8 +11,8 @@ work than that, a special kernel is compiled for (hidden size, number of feature
 lanes), in some three seconds, and is fifty times as fast. Both give the same bits. Kernels are kept on disk in
 `numba` of the cache folder, elsewhere if NUMBA_CACHE_DIR says so. NUMBA_NUM_THREADS limits the threads.
 
-From the outside in: `batch` takes arrays and returns arrays, `cache` compiles kernels and remembers them, `kernel` is
-the loop over blocks, epochs and rows, `steps` are its parts, `scalars` what they are made of.
+From the outside in: `batch` takes arrays and returns arrays, `cache` compiles kernels and remembers them, `kept` are
+their files, `kernel` is the loop over blocks, epochs and rows, `steps` are its parts, `scalars` what they are made of.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Compiled kernels: which is worth compiling, where it is kept, and when it is stale."""
+"""Compiled kernels: which is worth compiling, how it is made ready, and when it is stale."""
 
 import gc
 import sys
@@ -15,6 +15,7 @@ from llvmlite.binding import get_host_cpu_name
 
 from student_score.model import activations
 from student_score.training.engine import epochs, kernel, layout, scalars, steps
+from student_score.training.engine.kept import keep
 from student_score.training.engine.layout import SAMPLING_CODES
 from student_score.training.setup import Each
 
@@ -56,8 +57,10 @@ def ready(
             try:
                 kernel = make(*constants, source_fingerprint(), on_disk=on_disk)
                 if not kernel.overloads:
+                    if on_disk:
+                        keep(kernel)
                     kernel(*trial())
-            except (OSError, RuntimeError, EOFError):
+            except Exception:  # Whatever goes wrong with what is kept on disk does not go wrong without.
                 if not on_disk:
                     raise
             else:
@@ -73,16 +76,23 @@ def is_worth_compiling(constants: tuple[int, ...], updates: float) -> bool:
     asked[constants] += int(updates)
     if asked[constants] > SPECIAL_UPDATES:
         return True
+    return is_marked(constants)
+
+
+def is_marked(constants: tuple[int, ...]) -> bool:
+    """Say whether there is a mark of `note_special` for these constants."""
     mark = special_mark(constants)
-    return mark is not None and mark.exists()
+    with suppress(OSError):  # An unusable cache folder only costs time.
+        return mark is not None and mark.exists()
+    return False
 
 
 def note_special(constants: tuple[int, ...]) -> None:
     """Remember, for other processes too, that there is a special kernel."""
     asked[constants] = 2 * int(SPECIAL_UPDATES)
     mark = special_mark(constants)
-    if mark is not None and not mark.exists():
-        with suppress(OSError):  # An unusable cache folder only costs time.
+    if mark is not None and not is_marked(constants):
+        with suppress(OSError):
             mark.parent.mkdir(parents=True, exist_ok=True)
             mark.touch()
 

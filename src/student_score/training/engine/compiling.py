@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from numba.core import event
 
-from student_score.training.engine.cache import special_mark
+from student_score.training.engine.cache import is_marked
 
 
 class First(event.Listener):
@@ -33,5 +33,4 @@ def on_compiling(call: Callable[[], None]) -> Iterator[None]:
 
 def is_compiled(constants: tuple[int, ...]) -> bool:
     """Say whether the special kernel with these constants is kept on this machine."""
-    mark = special_mark(constants)
-    return mark is not None and mark.exists()
+    return is_marked(constants)
