@@ -74,7 +74,9 @@ class StudentScoreSweeper(Sweeper):
         asked = " ".join(written) or "the sweep"
         announce(f"Checking the jobs of {asked if len(asked) <= LONGEST else asked[:LONGEST] + '...'}")
         from student_score.commands.sweep import sweep_arguments
+        from student_score.config.jobs import check_count
 
+        check_count(written, self.loader, self.base)
         together = isinstance(self.launcher, StudentScoreLauncher)
         sweep_arguments(written, self.loader, self.base, launch=None if together else self.launch)
 

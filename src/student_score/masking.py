@@ -6,11 +6,12 @@ Data, configurations and what libraries say of them may hold either.
 import re
 
 PASSWORDS = re.compile(
-    r"(://[^\s/:@?#'\"]*:)[^\s'\"]*(?=@)"
+    r"(://[^\s/:@?#'\"]*:|https?://(?=[^\s/:@?#'\"]+@))[^\s'\"]*(?=@)"
     r"|([?&;](?:\w*password|passwd|pwd|\w*token|\w*secret)=)[^\s&;'\"]*",
     re.IGNORECASE,
 )
-"""Those of addresses, as far as the last @ of a word: people write an @ into a password; and those of queries."""
+"""Those of addresses, as far as the last @ of a word: people write an @ into a password; the one name of a server's
+address, which may be a token; and those of queries."""
 
 
 def masked(text: str) -> str:

@@ -1,16 +1,26 @@
 """`student-score`: what a single training prints, records and costs."""
 
 import os
+import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from student_score.config.schema import Config, DatasetConfig, TrainingConfig
+from student_score.runs.execution import execute
+from student_score.runs.recording import record
+from student_score.runs.task import prepare
 from student_score.tracking.store import Store
+
+ROOT = Path(__file__).resolve().parents[2]
 
 BIN = Path(sys.executable).parent
 
@@ -52,24 +62,139 @@ def test_a_traceback_comes_only_when_asked_for(student_score, monkeypatch):
     assert "Traceback" in done.stderr
 
 
+DATA = DatasetConfig(path=str(ROOT / "data/student_scores.csv"))
+RECORDED = Config(dataset=DATA, training=TrainingConfig(epochs=20))
+
+SWEEP = ["-m", "training.learning_rate=0.001,0.002", "training.epochs=20"]
+
+COMMANDS = {
+    "one": ["student-score", "training.epochs=20"],
+    "sweep": ["student-score", *SWEEP],
+    "help": ["student-score", "--help"],
+    "rerun": ["student-score-rerun", "RUN"],
+    "ui": ["student-score-ui", "--link-only"],
+    "study": ["student-score-study"],
+    "report": ["student-score-report", "--output", "report.html"],
+}
+
+
+def into(reader: str, *arguments: str, folder: Path) -> tuple[int, list[str]]:
+    """Run a command whose stdout is a pipe that nobody reads, a full disk, or closed; return its code and complaints.
+
+    What is under way may be said too, on a busy machine.
+    """
+    ours, pipe = os.pipe()
+    os.close(ours)
+    full = os.open("/dev/full", os.O_WRONLY)
+    done = subprocess.run(
+        [BIN / arguments[0], *arguments[1:]],
+        cwd=folder,
+        stdout={"pipe": pipe, "full": full, "closed": None}[reader],
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=120,
+        check=False,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
+        preexec_fn=(lambda: os.close(1)) if reader == "closed" else None,
+    )
+    os.close(pipe)
+    os.close(full)
+    return done.returncode, [line for line in done.stderr.splitlines() if not line.startswith(UNDER_WAY)]
+
+
+UNDER_WAY = ("Training", "Checking", "Compiling")
+
+FULL = "the output could not be written: No space left on device; what was recorded stays"
+
+
 @pytest.mark.slow
-def test_ctrl_c_ends_with_a_sentence(store_uri, tmp_path):
-    """An interrupted training exits with 130, without a traceback and without a run."""
+@pytest.mark.parametrize(
+    ("reader", "name"),
+    [
+        *(("pipe", name) for name in COMMANDS),
+        *(("full", "one"), ("full", "ui"), ("closed", "one")),
+    ],
+)
+def test_nothing_is_lost_when_nobody_reads(store_uri, folder, reader, name):
+    """Every command does its work; a pipe that closed ends in silence with 141, a full disk in a sentence with 1."""
+    store = Store(store_uri, "student-score")
+    arguments = COMMANDS[name]
+    if name == "rerun":
+        arguments = [*arguments[:-1], store.record(record(execute(prepare(RECORDED))))]
+    before = len(store.search(""))
+    code, said = into(reader, *arguments, folder=folder)
+    assert (code, said) == {
+        "pipe": (141, []),
+        "full": (1, [f"{arguments[0]}: {FULL}"]),
+        "closed": (0, []),
+    }[reader]
+    runs = store.search("")
+    assert len(runs) - before == {"one": 1, "sweep": 3}.get(name, 0)
+    assert {run.status for run in runs} <= {"FINISHED"}
+    assert (folder / "report.html").exists() == (name == "report")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("sent", "code", "said"),
+    [
+        ([signal.SIGINT], 130, "student-score: interrupted; what was recorded so far stays\n"),
+        ([signal.SIGHUP], 129, ""),
+        ([signal.SIGHUP, signal.SIGTERM], 143, ""),
+    ],
+)
+def test_an_interruption_ends_a_training_in_order(store_uri, tmp_path, sent, code, said):
+    """Ctrl-C is answered by a sentence, and a terminal that closes by nothing; under nohup it changes nothing.
+
+    There is no traceback and no run.
+    """
     process = subprocess.Popen(
         [BIN / "student-score", "training.epochs=30000000"],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=interruptible,  # noqa: PLW1509 - it calls nothing that another thread could hold a lock of
+        preexec_fn=partial(interruptible, nohup=len(sent) > 1),  # noqa: PLW1509 - it takes no lock
     )
     wait_for_training(process.pid)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
-    assert process.returncode == 130
-    assert errors.splitlines()[0].startswith("Training 2 relu units for 30000000 epochs")
-    assert errors.endswith("\nstudent-score: interrupted; what was recorded so far stays\n")
-    assert not (tmp_path / "mlflow.db").exists() or Store(store_uri, "student-score").search("") == []
+    for number in sent:
+        process.send_signal(number)
+        time.sleep(0.3)
+        assert len(sent) == 1 or number == sent[-1] or process.poll() is None
+    printed, errors = process.communicate(timeout=30)
+    assert process.returncode == code
+    assert re.fullmatch(f"Training 2 relu units for 30000000 epochs .*\n{said}", errors)
+    assert printed == ""
+    assert Store(store_uri, "student-score").search("") == []
+
+
+NOBODY = [
+    "setpriv",
+    *("--reuid=12345", "--regid=12345", "--clear-groups"),
+    # May read what lies in root's own folders, as the interpreter may.
+    *("--inh-caps=-all,+dac_read_search", "--ambient-caps=-all,+dac_read_search"),
+]
+"""Runs a command as a user whom no file of this machine names, and who may write nothing of others."""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.getuid() != 0 or shutil.which("setpriv") is None, reason="only root can be somebody else")
+def test_a_user_without_a_name_and_a_home():
+    """Nobody trains, sweeps and draws without HOME, and with one that is read-only, and is told nothing of it."""
+    with tempfile.TemporaryDirectory() as name:  # Pytest's own folders are closed to others.
+        folder, home, uri = Path(name), Path(name) / "home", f"sqlite:///{name}/mlflow.db"
+        home.mkdir(mode=0o555)
+        folder.chmod(0o777)
+        bare = {"PATH": "/usr/bin:/bin", "TMPDIR": name, "MLFLOW_TRACKING_URI": uri}
+        for environment, arguments in ((bare, SWEEP), ({**bare, "HOME": str(home)}, [])):
+            command = [*NOBODY, BIN / "student-score", *arguments, "training.trainer=reference"]
+            done = subprocess.run(command, env=environment, cwd=name, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
+            assert [line for line in done.stderr.splitlines() if not line.startswith(UNDER_WAY)] == []
+        runs = Store(uri, "student-score").search("")
+        assert len(runs) == 4
+        assert {run.tags["mlflow.user"] for run in runs if "outcome" in run.tags} == {"12345"}
+        assert list(home.iterdir()) == []
 
 
 def wait_for_training(process: int) -> None:
@@ -131,6 +256,7 @@ def test_a_tracked_run_costs_little_more_than_the_libraries(store_uri, tmp_path)
     assert ratios[-1] < 1.5, ratios
 
 
-def interruptible() -> None:
-    """Let a child process hear Ctrl-C although a suite that runs in the background ignores it."""
+def interruptible(*, nohup: bool = False) -> None:
+    """Let a child process hear Ctrl-C although a suite in the background ignores it, and a hang-up unless `nohup`."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN if nohup else signal.SIG_DFL)

@@ -353,28 +353,58 @@ def test_the_charts_of_a_run_begin_with_its_losses(served, page):
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_the_server_quietly(store_uri, tmp_path):
-    """The exit code is 0, nothing is said on stderr, and no process of the server is left."""
+@pytest.mark.parametrize("nohup", [False, True])
+def test_the_server_ends_quietly(store_uri, tmp_path, nohup):
+    """With the terminal, unless nohup has it stay, and by Ctrl-C: 0, nothing on stderr, no process of it is left."""
     port = free_port()
     command = [BIN / "student-score-ui", "--port", str(port)]
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN if nohup else signal.SIG_DFL)  # What the process begins with.
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        signal.signal(signal.SIGHUP, before)
         assert printed_lines(process)[-1] == "Serving until Ctrl-C"
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGHUP)
+        if nohup:
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(timeout=1)
+            assert answers(f"http://127.0.0.1:{port}/health")
+            process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=30)
     assert process.returncode == 0
-    assert "Traceback" not in said
+    assert said in ("", "The MLflow server starts, which takes some seconds\n")
     assert not answers(f"http://127.0.0.1:{port}/health")
     here = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
     assert not [line for line in here if str(tmp_path).encode() in line]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--port", "99999"], "argument --port: '99999' is no whole number from 1 to 65535"),
+        (["--port", "0"], "argument --port: '0' is no whole number from 1 to 65535"),
+        (["--port", "-1"], "argument --port: '-1' is no whole number from 1 to 65535"),
+        (["--port", "abc"], "argument --port: 'abc' is no whole number from 1 to 65535"),
+        (["--port", "³"], "argument --port: '³' is no whole number from 1 to 65535"),
+        (["--port"], "argument --port: expected one argument"),
+        (["--colour", "\x1b[31m"], "unrecognized arguments: --colour \\x1b[31m"),
+        (["--experiment", ""], "--experiment: it must not be empty"),
+        (["--experiment", " "], "--experiment: it must not be empty"),
+    ],
+)
+def test_arguments_that_mean_nothing_are_named(store_uri, capsys, arguments, said):
+    """One line with the command's name, and exit code 2."""
+    assert guarded(lambda: ui(arguments), name="student-score-ui") == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"student-score-ui: {said}")
 
 
 def test_a_server_that_cannot_start_is_explained(store_uri, capsys, monkeypatch):
     """The last line that the server said stands in the sentence."""
     broken = [sys.executable, "-c", "import sys; sys.exit('it is broken')"]
     monkeypatch.setattr("student_score.tracking.environment.server_command", lambda *_, **__: broken)
-    before = signal.getsignal(signal.SIGTERM)
+    before = {kind: signal.getsignal(kind) for kind in (signal.SIGTERM, signal.SIGHUP)}
     assert guarded(lambda: ui(["--port", str(free_port())]), name="student-score-ui") == 1
-    signal.signal(signal.SIGTERM, before)
+    for kind, handler in before.items():
+        signal.signal(kind, handler)
     said = capsys.readouterr()
     assert said.err.splitlines()[-1] == "student-score-ui: the MLflow server could not start: it is broken"
     assert said.out == ""

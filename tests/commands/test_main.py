@@ -1,13 +1,17 @@
 """`student-score` in this process: results, mistakes and stores that fail, each with its sentence and exit code."""
 
+import errno
 import sqlite3
 from contextlib import closing
+from dataclasses import astuple
 from pathlib import Path
 
 import numba
 import pytest
 
 from student_score.commands import main
+from student_score.errors import TrackingError
+from student_score.runs import execution
 from student_score.sweeps import sweep
 from student_score.tracking.store import Store
 
@@ -192,7 +196,7 @@ def test_bad_input_is_named_and_leaves_nothing(first_cli, bad_csv, override, sai
     [
         ("sqlite:////proc/none/mlflow.db", "cannot be used"),
         ("sqlite:///file:{store}?mode=ro&uri=true", "attempt to write a readonly database"),
-        ("nonsense://x", "unsupported URI 'nonsense://x'"),
+        ("nonsense://x", "nonsense://x cannot be used: it is no address of a store"),
     ],
 )
 def test_a_store_that_fails_is_named(cli, store_uri, uri, said):
@@ -204,6 +208,86 @@ def test_a_store_that_fails_is_named(cli, store_uri, uri, said):
     assert done.err.rstrip().endswith("Nothing was recorded.")
     assert "Traceback" not in done.err
     assert Store(store_uri, "student-score").search("") == []
+
+
+def test_a_training_is_recorded_before_it_is_printed(cli, store_uri, monkeypatch):
+    """Whoever reads its first line finds the run; one that could not be recorded is printed all the same."""
+    found = []
+
+    def seen(run):
+        found.append(len(Store(store_uri, "student-score").search("")))
+        yield "The transcript"
+
+    monkeypatch.setattr("student_score.runs.transcript.transcript", seen)
+    assert cli().out.startswith("The transcript\n\nRecorded as run ")
+    assert found == [1]
+
+    def failing(*_):
+        raise TrackingError("gone")
+
+    monkeypatch.setattr(Store, "record", failing)
+    assert astuple(cli()) == (2, "The transcript\n", "student-score: gone. Nothing was recorded.\n")
+
+
+def test_a_full_disk_is_no_bug(cli, monkeypatch):
+    """Nor is a lack of memory: a sentence each, without a line of Hydra's; a traceback comes if it is asked for."""
+    for error, said in (
+        (OSError(errno.ENOSPC, "No space left on device", "/a/b"), "/a/b cannot be used: No space left on device"),
+        (MemoryError(), "there is not enough memory"),
+    ):
+        monkeypatch.setattr(main, "run_alone", raising(error))
+        assert astuple(cli()) == (2, "", f"student-score: {said}\n")
+        monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+        with pytest.raises(type(error)):
+            cli()
+        monkeypatch.delenv("HYDRA_FULL_ERROR")
+
+
+def raising(error: Exception):
+    """Return a function that raises."""
+
+    def function(_):
+        raise error
+
+    return function
+
+
+@pytest.mark.parametrize("before", [[], ["-m", "training.learning_rate=0.1,0.2"], ["training.epochs="]])
+def test_a_password_is_not_said(first_cli, before):
+    """Neither in what is under way nor in what went wrong."""
+    done = first_cli(*before, "tracking.uri=http://ann:s3cret@127.0.0.1:1/")
+    assert done.code == 2
+    assert "s3cret" not in done.out + done.err
+    assert "http://ann:***@127.0.0.1:1/" in done.err or before == ["training.epochs="]
+
+
+@pytest.mark.slow
+def test_a_password_is_not_recorded(in_process, store_uri, folder, monkeypatch):
+    """No file and no table of a store holds it after a training, and a sweep of which one run failed on it."""
+    path = store_uri.removeprefix("sqlite:///")
+    address = f"sqlite:///file:{path}?uri=true&password=s3cret"
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    quick = ["training.epochs=5", f"tracking.uri='{address}'"]
+    assert in_process(*quick).code == 0
+    execute = execution.execute_together
+
+    def failing(tasks):
+        if any(task.config.print_every == 2 for task in tasks):
+            raise ValueError(f"no answer from {tasks[0].config.tracking.uri}")
+        return execute(tasks)
+
+    monkeypatch.setattr(execution, "execute_together", failing)
+    done = in_process("-m", *quick, "print_every=1,2")
+    assert done.code == 1
+    assert "no answer from" in done.err
+    assert "password=***" in done.out
+    assert "s3cret" not in done.out + done.err
+    runs = Store(store_uri, "student-score").search("")
+    assert sorted(run.status for run in runs) == ["FAILED", "FAILED", "FINISHED", "FINISHED"]
+    assert {run.params["tracking.uri"] for run in runs if run.params} == {address.replace("s3cret", "***")}
+    files = [file for file in folder.parent.rglob("*") if file.is_file()]
+    assert len(files) > 10
+    assert [file for file in files if b"s3cret" in file.read_bytes()] == []
 
 
 def test_a_job_of_a_sweep_is_known_by_the_sweeps_own_variable():

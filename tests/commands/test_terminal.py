@@ -1,5 +1,7 @@
 """The commands' last word: what failed is said in a sentence, with the exit code for its kind."""
 
+import errno
+import signal
 import threading
 import time
 
@@ -20,6 +22,20 @@ from student_score.tracking.store import Store
         (TrackingError("no store"), 2, "student-score: no store. Nothing was recorded.\n"),
         (SweepError("1 of 2 jobs failed: a=1: x"), 1, "student-score: 1 of 2 jobs failed: a=1: x\n"),
         (
+            OSError(errno.ENOSPC, "No space left on device", "/a/b"),
+            2,
+            "student-score: /a/b cannot be used: No space left on device\n",
+        ),
+        (OSError(errno.EFBIG, "File too large"), 2, "student-score: the system refused: File too large\n"),
+        (TimeoutError(), 2, "student-score: the system refused: TimeoutError\n"),
+        (MemoryError(), 2, "student-score: there is not enough memory\n"),
+        (
+            MemoryError("Unable to allocate 8.00 EiB"),
+            2,
+            "student-score: there is not enough memory: Unable to allocate 8.00 EiB\n",
+        ),
+        (RecursionError("maximum"), 2, "student-score: the input is nested too deeply to be read\n"),
+        (
             ZeroDivisionError("division by zero"),
             1,
             (
@@ -30,9 +46,54 @@ from student_score.tracking.store import Store
     ],
 )
 def test_an_error_becomes_a_sentence_and_an_exit_code(error, code, said, capsys):
-    """2 for bad input, 1 for work that failed."""
+    """2 for bad input and for a machine that cannot, 1 for work that failed."""
     assert terminal.explain(error) == code
     assert capsys.readouterr().err == said
+
+
+def test_only_what_records_says_that_nothing_was(capsys):
+    """The other commands read."""
+    assert terminal.explain(TrackingError("no store"), name="student-score-rerun") == 2
+    assert capsys.readouterr().err == "student-score-rerun: no store\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["a", "b"], "unrecognized arguments: b; a-command --help says what there is"),
+        ([], "the following arguments are required: run; a-command --help says what there is"),
+    ],
+)
+def test_arguments_are_bad_input_too(arguments, said):
+    """They are said like all other mistakes."""
+    parser = terminal.Parser(prog="a-command")
+    parser.add_argument("run")
+    with pytest.raises(InputError, match=f"^{said}$"):
+        parser.parse_args(arguments)
+
+
+def test_help_is_no_mistake(capsys):
+    """It ends with 0."""
+    assert terminal.guarded(lambda: len(str(terminal.Parser(prog="x").parse_args(["--help"]))), name="x") == 0
+    assert capsys.readouterr().out.startswith("usage: x ")
+
+
+@pytest.mark.parametrize(("before", "handled"), [(signal.SIG_DFL, True), (signal.SIG_IGN, False)])
+def test_a_signal_that_is_ignored_stays_so(before, handled):
+    """Under nohup a hang-up changes nothing; else it ends the command with its own code."""
+    kinds = (signal.SIGTERM, signal.SIGHUP)
+    saved = [signal.signal(kind, before) for kind in kinds]
+    try:
+        terminal.end_on_signals()
+        handlers = [signal.getsignal(kind) for kind in kinds]
+    finally:
+        for kind, handler in zip(kinds, saved, strict=True):
+            signal.signal(kind, handler)
+    assert [handler != before for handler in handlers] == [handled] * 2
+    for kind, handler in zip(kinds, handlers, strict=True):
+        if handled:
+            with pytest.raises(SystemExit, match=str(128 + kind)):
+                handler(kind, None)
 
 
 def test_a_sweep_whose_jobs_fail_says_which(store_uri, monkeypatch, request, capsys):

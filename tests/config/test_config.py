@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from student_score.config.compose import composition_problem, register, to_config
 from student_score.config.identity import PLACES, describe, flattened, plain
-from student_score.config.schema import Config
+from student_score.config.schema import Config, DatasetConfig, TrackingConfig
 from student_score.errors import InputError
 from student_score.paths import REPOSITORY
 from student_score.runs.execution import execute
@@ -65,8 +66,13 @@ PROVENANCE_FIELDS = {
 """Fields that change what is written down about a training, not its numbers."""
 
 
-CONDUCT_FIELDS = ("sweep.fresh", "sweep.dry_run", "sweep.fail_fast")
-"""Fields that steer a sweep; tests/sweeps shows what each of them does."""
+CONDUCT_FIELDS = {
+    "sweep.fresh": "sweep.fresh=true",
+    "sweep.dry_run": "sweep.dry_run=true",
+    "sweep.fail_fast": "sweep.fail_fast=true",
+    "sweep.most_jobs": "sweep.most_jobs=7",
+}
+"""Fields that steer a sweep; tests/sweeps and test_jobs.py show what each of them does."""
 
 NOTED_FIELDS = {"training.trainer", "tracking.uri", "tracking.experiment", "study"}
 """Of these, those that show in config.yaml alone."""
@@ -121,7 +127,7 @@ def test_a_provenance_field_changes_the_record_alone(field, tmp_path):
 @pytest.mark.parametrize("field", CONDUCT_FIELDS)
 def test_a_sweeps_conduct_leaves_no_trace_in_its_runs(field, tmp_path):
     """Numbers, identity, parameters and config.yaml are those of a run without it."""
-    runs = [execute(prepare(composed("training.epochs=20", *more))) for more in ([], [f"{field}=true"])]
+    runs = [execute(prepare(composed("training.epochs=20", *more))) for more in ([], [CONDUCT_FIELDS[field]])]
     first, second = (run.task.description for run in runs)
     assert (first.config_hash, first.job_hash) == (second.config_hash, second.job_hash)
     written = []
@@ -212,6 +218,12 @@ def test_columns_left_at_the_articles_names_are_missing(tmp_path):
         ("dataset.new_inputs=[[1,nan]]", "dataset.new_inputs has the row [1, nan]"),
         ("tracking.curve_points=1", "tracking.curve_points=1: it must lie in 2..10000"),
         ("tracking.experiment=''", "tracking.experiment: it must not be empty"),
+        (f"tracking.experiment={'e' * 257}", "it has 257 characters, and may have at most 256"),
+        ("dataset.name=''", "dataset.name: it must not be empty"),
+        (f"dataset.name={'d' * 501}", "it has 501 characters, and may have at most 500"),
+        ("dataset.path='~nobody_here/a.csv'", "there is no user whose home ~nobody_here is"),
+        ("sweep.most_jobs=0", "sweep.most_jobs=0: it must lie in 1..10000000"),
+        ("sweep.most_jobs=10000001", "sweep.most_jobs=10000001: it must lie in 1..10000000"),
         ("print_every=0", "print_every=0: it must be at least 1"),
         ("study=none_such", "study=none_such: it can be article, "),
         ("training.learning_rat=1", "Did you mean training.learning_rate?"),
@@ -229,6 +241,39 @@ def test_what_is_out_of_range_is_named(override, said):
     message = str(caught.value) if isinstance(caught.value, InputError) else composition_problem(caught.value)
     assert said in message
     assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (lambda: DatasetConfig(name="a\x01b"), r"dataset\.name: character 2 of 'a\\x01b' is U\+0001, which is no part"),
+        (lambda: DatasetConfig(path="\udcff.csv"), r"dataset\.path: character 1 of '\\udcff.csv' is U\+DCFF"),
+        (lambda: DatasetConfig(target="a\0"), r"dataset\.target: character 2 of"),
+        (lambda: DatasetConfig(features=["a", "\x7f"]), r"dataset\.features: character 1 of"),
+        (lambda: TrackingConfig(experiment="\x1b[2J"), r"tracking\.experiment: character 1 of"),
+        (lambda: DatasetConfig(new_inputs=[[10**400, 1]]), r"needs 2 finite numbers"),
+    ],
+)
+def test_what_cannot_be_written_down_is_refused_by_files_too(made, said):
+    """A name of a file of conf/, which no command line checks, ends before the training and not at the record."""
+    with pytest.raises(InputError, match=said):
+        made()
+
+
+def test_what_is_allowed_can_be_recorded(cli):
+    """The longest names, with every sign that MLflow or a database might mind, are those that MLflow keeps."""
+    odd = "é 名'\"/\\:%20;<b>[x]{y}#?&🙂\t"
+    done = cli(
+        f"tracking.experiment={quoted(odd + 'e' * (256 - len(odd)))}",
+        f"dataset.name={quoted(odd + 'd' * (500 - len(odd)))}",
+        "training.epochs=2",
+    )
+    assert done.code == 0, done.err
+
+
+def quoted(text: str) -> str:
+    """Return a text in quotes, as Hydra's grammar takes it."""
+    return QuotedString(text, Quote.single).with_quotes()
 
 
 def test_defaults_are_the_article():

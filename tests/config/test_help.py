@@ -91,6 +91,7 @@ OUTSIDE = {
     "training.seed": "4294967296",
     "tracking.curve_points": "10001",
     "print_every": "0",
+    "sweep.most_jobs": "0",
 }
 """A value out of the range of every key that has one."""
 

@@ -18,6 +18,7 @@ from student_score.config.compose import composition_problem, register, to_confi
 from student_score.config.jobs import (
     Composer,
     causes,
+    check_count,
     completed,
     expand,
     failed,
@@ -141,6 +142,65 @@ def test_what_is_no_list_of_values_is_refused(hydra, argument, said):
     assert str(caught.value).startswith(f"{argument}: {said}")
 
 
+COUNTED = [
+    ("training.epochs=1,2,3", 3),
+    ("training.epochs=7", 1),
+    ("training.epochs=choice(1,2)", 2),
+    ("training.epochs=shuffle(1,2,3,4)", 4),
+    ("training.epochs=sort(range(1,8))", 7),
+    ("training.epochs=range(1,8,2)", 4),
+    ("training.epochs=range(8,1,-2)", 4),
+    ("training.epochs=range(5,5)", 0),
+    ("training.epochs=range(5,1)", 0),
+    ("training.learning_rate=range(0.1,0.5,0.1)", 4),
+    ("training.learning_rate=range(0.5,2)", 2),
+    ("training.learning_rate=float(range(1,4))", 3),
+    ("training.epochs=int(range(1.5,4.5))", 3),
+    ("training.epochs=int(logspace(10,1000,5))", 5),
+    ("training.learning_rate=logspace(1e-5,1,41)", 41),
+    ("network=glob(*)", 3),
+    ("network=glob(none_such*)", 0),
+]
+
+
+@pytest.mark.parametrize(("argument", "number"), COUNTED, ids=[argument for argument, _ in COUNTED])
+def test_values_are_counted_without_being_listed(hydra, argument, number):
+    """As many are counted as a list would have."""
+    loader, _ = hydra
+    [override] = OverridesParser.create(config_loader=loader).parse_overrides([argument])
+    assert jobs.count(override) == number
+    if number:
+        assert len(expand([argument], loader)) == number
+
+
+@pytest.mark.parametrize(
+    ("arguments", "asked"),
+    [
+        (["training.epochs=range(0,1e12)"], "training.epochs (1000000000000): 1000000000000 jobs"),
+        (["training.epochs=range(1,1000000000000000)"], "999999999999999 jobs"),
+        (["training.learning_rate=range(0,1e300,1e-300)"], "training.learning_rate ("),
+        (["training.epochs=shuffle(range(0,1e12))"], "1000000000000 jobs"),
+        (["training.epochs=int(range(1.0,1e12))"], "999999999999 jobs"),
+        (
+            ["training.epochs=range(0,1000)", "network.seed=range(0,101)", "network=he"],
+            "training.epochs (1000) times network.seed (101): 101000 jobs are more than sweep.most_jobs=100000",
+        ),
+    ],
+)
+def test_too_many_jobs_are_refused_before_they_are_listed(hydra, arguments, asked):
+    """The sentence has their number and the key that limits it; a million million would not fit into memory."""
+    loader, base = hydra
+    with pytest.raises(InputError) as caught:
+        check_count(arguments, loader, base)
+    assert asked in str(caught.value)
+    assert "are more than sweep.most_jobs=100000; ask for fewer, or raise that limit" in str(caught.value)
+
+
+def test_a_key_that_is_given_twice_counts_once(hydra):
+    """Its last value holds, as in the jobs."""
+    check_count(["training.epochs=range(0,1e12)", "training.epochs=1,2"], *hydra)
+
+
 RATES = (
     "1e-05,1.334e-05,1.778e-05,2.371e-05,3.162e-05,4.217e-05,5.623e-05,7.499e-05,"
     "0.0001,0.0001334,0.0001778,0.0002371,0.0003162,0.0004217,0.0005623,0.0007499,"
@@ -207,9 +267,9 @@ def test_what_is_no_logspace_is_named(hydra, call, said):
 
 
 def test_a_group_set_to_nothing_is_bad_input(hydra):
-    """Hydra raises a bare ValueError for it, which would look like a fault of the program."""
+    """Hydra would raise a bare ValueError for it, which would look like a fault of the program."""
     loader, base = hydra
-    with pytest.raises(InputError, match="network=null: Config group override must be a string"):
+    with pytest.raises(InputError, match="network=null: it must be a word; network can be article, he"):
         Composer(loader, base)(parsed(["network=null"], loader))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from student_score.config.identity import flattened, plain
-from student_score.config.schema import Config, DatasetConfig, NetworkConfig, TrainingConfig
+from student_score.config.schema import Config, DatasetConfig, NetworkConfig, TrackingConfig, TrainingConfig
 from student_score.data.rows import Scale
 from student_score.errors import InputError
 from student_score.model.network import Initialisation
@@ -18,7 +18,7 @@ from student_score.paths import REPOSITORY
 from student_score.runs import execution, recording
 from student_score.runs.execution import Run, execute
 from student_score.runs.provenance import provenance
-from student_score.runs.recording import record, run_name
+from student_score.runs.recording import failure, record, run_name
 from student_score.runs.task import prepare
 from student_score.runs.transcript import transcript
 from student_score.stability.landscape import Landscape
@@ -323,3 +323,20 @@ def test_a_network_too_large_to_observe_is_refused_before_training():
     prepare(replace(configured(), network=network))
     with pytest.raises(InputError, match=r"observe=\[sharpness\]: a network of 501 parameters is too large.*500"):
         prepare(replace(configured(observe=SHARPNESS), network=network))
+
+
+def test_a_password_is_part_of_no_record():
+    """It is masked in what config.yaml and the parameters hold, and in what a failed run raised; no hash has it."""
+    address = "postgresql://ann:{}@host/db"
+    tasks = [
+        prepare(replace(configured(), tracking=TrackingConfig(uri=uri)))
+        for uri in (None, address.format("secret"), address.format("other"))
+    ]
+    none, ours, others = (task.description for task in tasks)
+    assert none.nested["tracking"]["uri"] is None
+    assert ours.nested["tracking"]["uri"] == ours.flat["tracking.uri"] == address.format("***")
+    assert ours == others
+    assert (ours.config_hash, ours.job_hash) == (none.config_hash, none.job_hash)
+    failed = failure(tasks[1], ValueError(f"no answer from {address.format('secret')}"), swept=(), tags={})
+    assert failed.tags["error"] == f"ValueError: no answer from {address.format('***')}"
+    assert "secret" not in str((failed.params, failed.tags, failed.name))

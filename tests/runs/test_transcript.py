@@ -4,7 +4,7 @@ from student_score.config.schema import Config, DatasetConfig, NetworkConfig, Tr
 from student_score.model.network import Initialisation
 from student_score.runs.execution import execute
 from student_score.runs.task import prepare
-from student_score.runs.transcript import transcript
+from student_score.runs.transcript import described_input, label, transcript
 
 
 def said(folder, rows: int, *, test_fraction: float = 0.0) -> str:
@@ -32,3 +32,9 @@ def test_missing_test_rows_are_said_where_there_are_rows_to_hold_out(tmp_path):
     assert "held out" not in said(tmp_path, 3)
     assert "No row was held out for testing: dataset.test_fraction=0.25" in said(tmp_path, 11)
     assert "held out" not in said(tmp_path, 12, test_fraction=0.25)
+
+
+def test_a_columns_name_is_no_part_of_the_layout():
+    """What would break a line or steer the terminal that shows the recorded transcript stands as its escape."""
+    assert label("hours_a\n\x1b[31m") == "a\\n\\x1b[31m"
+    assert described_input("hours_a\n\x1b[31m", 5.0) == "a\\n\\x1b[31m: 5h"

@@ -63,6 +63,14 @@ def test_what_a_user_wrote_is_no_markup(shown):
     assert "alert(1)" in html.replace("&#40;", "(").replace("&#41;", ")")
 
 
+@pytest.mark.parametrize("shown", [code, prose])
+def test_a_page_has_no_control_characters_and_no_passwords(shown):
+    """An escape is shown as one, and who may read the page is not told how to write to the store."""
+    assert shown("a\x1b[31m http://ann:secret@host").isprintable()
+    assert "x1b" in shown("a\x1b[31m")
+    assert "secret" not in shown("no answer from http://ann:secret@host")
+
+
 def test_a_name_that_is_long_or_empty_is_shown(grades):
     """It is cut, or said to be empty, and line breaks are spaces."""
     assert code("a" * 100) == f"`{'a' * 80}...`"

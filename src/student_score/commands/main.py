@@ -3,7 +3,6 @@
 import gc
 import os
 import shlex
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,13 +10,21 @@ from typing import TYPE_CHECKING, NoReturn
 
 import hydra
 from omegaconf import DictConfig
-from omegaconf.errors import OmegaConfBaseException
 
-from student_score.commands.terminal import TERMINATED, Details, announce, explain, interrupted, waiting
+from student_score.commands.terminal import (
+    Details,
+    announce,
+    delivered,
+    end_on_signals,
+    explain,
+    judged,
+    waiting,
+)
 from student_score.config.compose import register, several_values, to_config
 from student_score.config.jobs import register_functions
 from student_score.config.schema import Config, SweepConfig
-from student_score.errors import InputError, TrackingError
+from student_score.errors import InputError
+from student_score.masking import visible
 from student_score.paths import CONF, ensure_home
 from student_score.training.setup import Trainer
 
@@ -35,7 +42,7 @@ def main() -> NoReturn:
     # is none: while they are imported, and once more when the interpreter ends.
     gc.set_threshold(50_000, 20, 20)
     ensure_home()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # So that an open sweep is closed as KILLED.
+    end_on_signals()  # So that an open sweep is closed as KILLED.
     try:
         code = student_score(sys.argv[1:])
     finally:
@@ -45,8 +52,13 @@ def main() -> NoReturn:
 
 def student_score(arguments: Sequence[str]) -> int:
     """Run the Hydra app with the given arguments and return its exit code."""
+    return delivered(lambda: judged(lambda: app(arguments)))
+
+
+def app(arguments: Sequence[str]) -> int:
+    """Run the Hydra app, which raises what goes wrong, and return 0."""
     traceback_wanted = os.environ.get("HYDRA_FULL_ERROR")
-    argv, Details.wanted = sys.argv, "-v" in arguments
+    argv, Details.wanted, Details.traceback = sys.argv, "-v" in arguments, traceback_wanted == "1"
     sys.argv = [argv[0], *(argument for argument in arguments if argument != "-v")]
     # Hydra formats errors its own way and exits with 1, unless told to raise them.
     os.environ["HYDRA_FULL_ERROR"] = "1"
@@ -54,16 +66,11 @@ def student_score(arguments: Sequence[str]) -> int:
     register_functions()
     try:
         hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(run_job)()
-    except KeyboardInterrupt:
-        return interrupted()
-    except SystemExit as leaving:
-        if not isinstance(leaving.code, int):
-            raise
-        return leaving.code
     except Exception as error:
-        if traceback_wanted == "1":
+        wanted = several_values(error, arguments)
+        if wanted is None:
             raise
-        return explain(several_values(error, arguments) or error)
+        raise wanted from error
     finally:
         sys.argv = argv
         os.environ.pop("HYDRA_FULL_ERROR")
@@ -89,7 +96,9 @@ def run_job(composed: DictConfig) -> float:
         config = to_config(composed)
         check_alone(config)
         return run_alone(config)
-    except (InputError, TrackingError, OmegaConfBaseException) as error:
+    except Exception as error:
+        if Details.traceback:
+            raise
         # Raised through Hydra, this would be preceded by a line of Hydra's own.
         sys.exit(explain(error))
 
@@ -120,6 +129,8 @@ def train_alone(config: Config) -> "Run":
 
         task = prepare(config)
         check_reachable(config.tracking.store_uri)
+        if task.takes:
+            say(task.takes)
         if training.trainer is Trainer.reference or training.observe:
             return execute(task)
         from student_score.training.engine.compiling import on_compiling
@@ -129,7 +140,7 @@ def train_alone(config: Config) -> "Run":
 
 
 def run_alone(config: Config) -> float:
-    """Train and print, then record; or run a study that keeps its trainings in one table."""
+    """Train, record and print; or run a study that keeps its trainings in one table."""
     if config.sweep != SweepConfig():
         raise InputError("sweep.fresh, sweep.dry_run and sweep.fail_fast are for sweeps: student-score -m ...")
     if config.study is not None:
@@ -142,13 +153,15 @@ def run_alone(config: Config) -> float:
     run = train_alone(config)
     from student_score.runs.recording import record
     from student_score.runs.transcript import transcript
-
-    print("\n".join(transcript(run)), flush=True)
     from student_score.tracking.store import Store
 
-    store = Store(config.tracking.store_uri, config.tracking.experiment)
-    run_id = store.record(record(run))
-    print(f"\nRecorded as run {run_id} of experiment {config.tracking.experiment} in {store.uri}")
+    try:
+        store = Store(config.tracking.store_uri, config.tracking.experiment)
+        run_id = store.record(record(run))
+    finally:  # A training that could not be recorded is shown at least.
+        print("\n".join(transcript(run)), flush=True)
+    where = f"experiment {visible(config.tracking.experiment)} in {visible(store.uri)}"
+    print(f"\nRecorded as run {run_id} of {where}")
     print(f"Served by {'its server' if store.has_server else 'student-score-ui'}: {store.run_link(run_id)}")
     if config.study is not None:
         print(f"The study {config.study} judges a sweep: student-score -m experiment={config.study}")

@@ -1,13 +1,13 @@
 """The command `student-score-rerun`: trains a recorded run again and compares every bit of the two trajectories."""
 
-import argparse
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from student_score.commands.terminal import guarded
+from student_score.commands.terminal import Parser, guarded
 from student_score.config.schema import TrackingConfig
 from student_score.errors import InputError
+from student_score.masking import visible
 
 IDENTICAL, DIFFERS = 0, 1
 """Exit codes of its own."""
@@ -15,7 +15,7 @@ IDENTICAL, DIFFERS = 0, 1
 
 def rerun(arguments: Sequence[str]) -> int:
     """Train a recorded run again and compare it in every bit; 0: identical, 1: different, 2: it cannot be done."""
-    parser = argparse.ArgumentParser(prog="student-score-rerun", description=rerun.__doc__)
+    parser = Parser(prog="student-score-rerun", description=rerun.__doc__)
     parser.add_argument("run_id", help="the run, as the MLflow UI and results.csv name it")
     parser.add_argument("--uri", default=TrackingConfig().store_uri, help="the tracking store (%(default)s)")
     given = parser.parse_args(arguments)
@@ -46,7 +46,7 @@ def compare_again(run_id: str, uri: str) -> int:
     name = "config.yaml"
     config = read_config(run.read_text(name), name=f"{name} of run {run_id}")
     task = prepare(config)
-    print(f"Run {run_id} ({run.name}), rows of {config.dataset.path}")
+    print(f"Run {run_id} ({visible(run.name)}), rows of {visible(config.dataset.path)}")
     present = {**provenance(), "data.sha256": task.data_digest}
     for sentence in changes(run.tags, present, rows=config.dataset.path):
         print(sentence)

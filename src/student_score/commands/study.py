@@ -11,7 +11,7 @@ from student_score.commands.terminal import guarded, waiting
 from student_score.config.compose import default_config, register
 from student_score.config.schema import Config, TrackingConfig
 from student_score.errors import InputError
-from student_score.paths import known_studies, work_folder
+from student_score.paths import INSTALLED, known_studies, work_folder
 
 if TYPE_CHECKING:
     from student_score.sweeps.plan import Plan
@@ -53,15 +53,51 @@ def check_sweep(name: str, plan: "Plan", default: Config) -> None:
 
 
 def close(name: str, evidence: Any, store: "Store", run_id: str) -> None:
-    """Judge a study on its evidence, tag its run, and print what it reports and its verdicts with their numbers."""
+    """Judge a study on its evidence, add what comes out to its run, and print it: its report, conclusion and verdicts.
+
+    Raises:
+        InputError: the folder of its results cannot be written.
+    """
     from student_score.studies import study
+    from student_score.studies.evidence import attach
 
     folder = study.results_folder(name)
     judgements = study.conclude(name, evidence, folder)
+    attach(store, run_id, folder)
     store.set_tags(run_id, {f"verdict.{item.claim.name}": item.verdict.name for item in judgements})
     if store.experiment is not None:
         store.describe_experiment(store.experiment, study.load(name).question)
     print("\n".join(study.closing(name, evidence, judgements, folder)))
+
+
+def publish(names: Sequence[str], uri: str) -> int:
+    """Write the verdicts and figures that are committed, judged on recorded runs, and print where they lie.
+
+    Args:
+        names: of the studies; without any, all that are recorded, but no benchmark, whose numbers are a machine's own.
+        uri: the store that holds their records.
+
+    Raises:
+        InputError: this is no clone, or there are no records, or none that can be used; nothing was written.
+    """
+    from student_score.studies.evidence import NoRecordsError, read_evidence
+    from student_score.studies.study import conclude, in_order, load, place, published_folder
+
+    if INSTALLED:
+        raise InputError("--publish writes the results that a clone of the repository commits, and this is no clone")
+    found = {}
+    for name in names or [name for name in in_order() if not load(name).benchmark]:
+        try:
+            found[name] = read_evidence(name, uri)[1]
+        except NoRecordsError:
+            if names:
+                raise
+    if not found:
+        raise InputError(f"no study is recorded in {uri}; student-score-study lists the commands that do so")
+    for name, evidence in found.items():
+        conclude(name, evidence.content, published_folder(name))
+        print(f"{name}: {place(published_folder(name))}")
+    return 0
 
 
 def judge(arguments: Sequence[str]) -> int:
@@ -69,10 +105,19 @@ def judge(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="student-score-study", description=judge.__doc__)
     parser.add_argument("name", nargs="?", help=f"one of {', '.join(known_studies())}; all are listed without it")
     parser.add_argument("--uri", default=TrackingConfig().store_uri, help="the store that holds its records")
+    parser.add_argument(
+        "--publish",
+        action="store_true",
+        help="write the results that are committed, in experiments/NAME/results, of one study or of all recorded ones "
+        "but the benchmarks",
+    )
     given = parser.parse_args(arguments)
     from student_score.studies.evidence import read_evidence
     from student_score.studies.study import command, in_order, load
 
+    if given.publish:
+        register()
+        return publish([given.name] if given.name else [], given.uri)
     if given.name is None:
         for name in in_order():
             print(f"{command(name)}{'  # a benchmark' if load(name).benchmark else ''}")

@@ -1,14 +1,14 @@
 """`student-score -m`: sweeps, as Hydra's sweeper and launcher of this project hand them over."""
 
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from student_score.commands.terminal import detail, progress
+from student_score.commands.terminal import announce, detail, progress
 from student_score.config.schema import Config
-from student_score.errors import SweepError, TrackingError
+from student_score.errors import InputError, SweepError, TrackingError
 
 if TYPE_CHECKING:
     from hydra.core.config_loader import ConfigLoader
@@ -88,7 +88,8 @@ def run_sweep(
 
     Raises:
         InputError: before anything ran, naming every job that cannot; or another process runs this sweep.
-        SweepError: some jobs failed, or the store did; the others are recorded.
+        TrackingError: before anything ran, the store cannot be used.
+        SweepError: some jobs failed, or the store or the study did; the others are recorded.
     """
     from student_score.sweeps.holding import held
     from student_score.sweeps.outlook import outlook
@@ -112,49 +113,84 @@ def run_sweep(
         detail(f"Runs are recorded {opened.store.writer.way}")
         for remark in opened.remarks:
             print(remark)
-        runs, failures = (opened.runs(), []) if opened.closed else conduct(opened, launch)
-        report_sweep(opened, runs)
+        with accounted(opened) as count:
+            runs, failures = (opened.runs(), []) if opened.closed else conduct(opened, launch, count)
+            report_sweep(opened, runs)
         if failures:
             listed = "; ".join(failure.sentence for failure in failures[:LISTED])
             more = f"; and {len(failures) - LISTED} more" if len(failures) > LISTED else ""
             raise SweepError(f"{len(failures)} of {len(plan.members)} jobs failed: {listed}{more}")
         if config.study is not None:
-            study.close(config.study, runs, opened.store, opened.parent_run_id)
+            judge(config.study, opened, runs)
+        elif opened.closed:  # What a sweep lacks when it is closed, its figures say.
+            for sentence in opened.lacking(runs):
+                announce(sentence)
 
 
-def conduct(opened: "Sweep", launch: "Launch | None") -> tuple[list["RecordedRun"], list["Failure"]]:
-    """Run what is left of a sweep and close it; an interruption says how to go on."""
+def conduct(
+    opened: "Sweep", launch: "Launch | None", count: Callable[[int], None]
+) -> tuple[list["RecordedRun"], list["Failure"]]:
+    """Run what is left of a sweep and close it; tell `count` how many more are done."""
     from student_score.sweeps import work
 
-    total = len(opened.plan.members)
-    done = total - len(opened.todo)
+    clock = perf_counter()
+    with work.running(opened):
+        with progress(len(opened.todo)) as advance:
+
+            def both(more: int) -> None:
+                count(more)
+                advance(more)
+
+            run = partial(work.run_launched, opened, launch) if launch else partial(work.run_together, opened)
+            failures = run(both)
+        detail(f"{len(opened.todo)} runs trained and recorded in {perf_counter() - clock:.2f} s")
+        clock = perf_counter()
+        runs = opened.close(failures)
+        detail(f"summary and figures in {perf_counter() - clock:.2f} s")
+    return runs, failures
+
+
+@contextmanager
+def accounted(opened: "Sweep") -> Iterator[Callable[[int], None]]:
+    """Let a failure and an interruption say what is recorded and how to go on; yield what counts the runs meanwhile."""
+    done = len(opened.plan.members) - len(opened.todo)
 
     def count(more: int) -> None:
         nonlocal done
         done += more
-        advance(more)
 
-    clock = perf_counter()
     try:
-        with work.running(opened):
-            with progress(len(opened.todo)) as advance:
-                run = partial(work.run_launched, opened, launch) if launch else partial(work.run_together, opened)
-                failures = run(count)
-            detail(f"{len(opened.todo)} runs trained and recorded in {perf_counter() - clock:.2f} s")
-            clock = perf_counter()
-            runs = opened.close(failures)
-            detail(f"summary and figures in {perf_counter() - clock:.2f} s")
-    except TrackingError as error:
-        raise SweepError(f"{error}. {going_on(done, total)}") from error
+        yield count
+    except (TrackingError, SweepError) as error:
+        raise SweepError(f"{error}. {going_on(opened, done)}") from error
     except (KeyboardInterrupt, SystemExit):
-        print(f"student-score: {going_on(done, total)}", file=sys.stderr)
+        announce(f"student-score: {going_on(opened, done)}")
         raise
-    return runs, failures
 
 
-def going_on(done: int, total: int) -> str:
-    """Return the sentence that says what is recorded and how to continue."""
-    return f"{done} of {total} runs are recorded; the same command runs the others"
+def going_on(opened: "Sweep", done: int) -> str:
+    """Return the sentence that says what is recorded and how to continue; `done` runs if the store does not tell."""
+    total, fresh = len(opened.plan.members), opened.plan.config.sweep.fresh
+    if not opened.is_in_place():
+        done = 0
+    else:
+        with suppress(TrackingError):
+            done = len(opened.runs())
+    what = "runs the others" if done < total else "does what is left to do"
+    return f"{done} of {total} runs are recorded; the same command{' without sweep.fresh=true' * fresh} {what}"
+
+
+def judge(name: str, opened: "Sweep", runs: Sequence["RecordedRun"]) -> None:
+    """Judge the study of a sweep; SweepError if runs have lost what it reads, or its verdicts cannot be recorded."""
+    from student_score.commands import study
+
+    if gone := opened.lacking(runs):
+        raise SweepError(f"the study {name} was not judged: {gone[0]}")
+    try:
+        study.close(name, runs, opened.store, opened.parent_run_id)
+    except (InputError, TrackingError) as error:
+        said = f"the study {name} was not judged: {error}. All {len(runs)} runs are recorded"
+        raise SweepError(f"{said}; the same command judges them again") from error
 
 
 def report_sweep(opened: "Sweep", runs: Sequence["RecordedRun"]) -> None:

@@ -8,6 +8,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from student_score.commands.output import canvas
+from student_score.masking import visible
+
 if TYPE_CHECKING:
     from student_score.sweeps.listing import Column, Listing
 
@@ -20,16 +23,16 @@ GAP = 3
 
 def print_table(listing: "Listing") -> None:
     """Print a table of texts and what it leaves out."""
-    console = Console(width=None if sys.stdout.isatty() else WIDTH)
+    console = Console(file=canvas(sys.stdout), width=None if sys.stdout.isatty() else WIDTH)
     columns = fitting(listing.columns, console.width)
-    table = Table(title=Text(listing.title), box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    table = Table(title=text(listing.title), box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     for column in columns:
         wraps = column.rank == 0 and not column.right  # Only texts may take a second line; numbers stay whole.
         table.add_column(
-            Text(column.heading), justify="right" if column.right else "left", no_wrap=not wraps, overflow="fold"
+            text(column.heading), justify="right" if column.right else "left", no_wrap=not wraps, overflow="fold"
         )
     for row in zip(*(column.cells for column in columns), strict=True):
-        table.add_row(*map(Text, row))
+        table.add_row(*map(text, row))
     print()
     console.print(table)
     hidden = [column.heading for column in listing.columns if column not in columns and column.heading != "R²"]
@@ -38,6 +41,11 @@ def print_table(listing: "Listing") -> None:
         remarks.append(f"A wider terminal also shows {', '.join(dict.fromkeys(hidden))}.")
     if remarks:
         print(" ".join(remarks))
+
+
+def text(cell: str) -> Text:
+    """Return a text as it is shown letter by letter."""
+    return Text(visible(cell))
 
 
 def fitting(columns: "list[Column]", width: int) -> "list[Column]":

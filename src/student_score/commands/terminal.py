@@ -1,17 +1,25 @@
 """How every command speaks: errors in one or two sentences, exit codes, details, progress, tables."""
 
+import argparse
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Timer
 from time import perf_counter
+from typing import NoReturn
 
+from student_score.commands.output import Outlet, canvas, outlets
 from student_score.errors import InputError, SweepError, TrackingError
+from student_score.masking import visible
 from student_score.paths import ensure_home
 
-BAD_INPUT, FAILED, INTERRUPTED, TERMINATED = 2, 1, 130, 143
-"""Exit codes."""
+BAD_INPUT, FAILED, INTERRUPTED, UNREAD = 2, 1, 130, 141
+"""Exit codes; one that was ended by another signal has 128 and the signal's number."""
+
+RECORDER = "student-score"
+"""The command that records runs; the others read what it recorded."""
 
 SECONDS_OF_SILENCE = 0.2
 """After which a command says what it is doing, where it cannot be shown on a terminal."""
@@ -21,9 +29,10 @@ SECONDS_BETWEEN_LINES = 2.0
 
 
 class Details:
-    """Whether the user asked for details, by -v."""
+    """Whether the user asked for details, by -v, and for tracebacks, by HYDRA_FULL_ERROR=1."""
 
     wanted = False
+    traceback = False
 
 
 def detail(sentence: str) -> None:
@@ -32,20 +41,71 @@ def detail(sentence: str) -> None:
         announce(sentence)
 
 
+class Parser(argparse.ArgumentParser):
+    """Reads a command's arguments; what is wrong with them is said like every other mistake."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise InputError."""
+        raise InputError(f"{message}; {self.prog} --help says what there is")
+
+
+def end_on_signals(code: Callable[[int], int] = lambda number: 128 + number) -> None:
+    """Let a termination, or a terminal that closes, end this process in order; what nohup ignores stays ignored.
+
+    Args:
+        code: returns the exit code for a signal's number.
+    """
+    for kind in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(kind) is not signal.SIG_IGN:
+            signal.signal(kind, lambda number, _: sys.exit(code(number)))
+
+
 def guarded(command: Callable[[], int], *, name: str) -> int:
     """Run a command and return its exit code; what it raises ends in a sentence, unless a traceback was asked for."""
     ensure_home()
+    return delivered(lambda: judged(command, name=name), name=name)
+
+
+def delivered(command: Callable[[], int], *, name: str = RECORDER) -> int:
+    """Run a command that goes on when its output finds no reader or no room, and return its exit code.
+
+    One that did its work has 141 where nobody read to the end, and 1 with a sentence where there was no room.
+    """
+    with outlets() as (out, err):
+        code = command()
+        out.flush()
+        err.flush()
+        return code or undelivered(out, err, name=name)
+
+
+def undelivered(out: Outlet, err: Outlet, *, name: str) -> int:
+    """Say why the output could not be written, and return the exit code; 0 if it could."""
+    errors = [outlet.error for outlet in (out, err) if outlet.error is not None]
+    for error in errors:
+        if not isinstance(error, BrokenPipeError):
+            said = f"the output could not be written: {error.strerror or error}; what was recorded stays"
+            return complain(said, FAILED, name=name)
+    return UNREAD if errors else 0
+
+
+def judged(command: Callable[[], int], *, name: str = RECORDER) -> int:
+    """Run a command and return its exit code; what it raises ends in a sentence, unless a traceback was asked for."""
+    traceback_wanted = os.environ.get("HYDRA_FULL_ERROR") == "1"
     try:
         return command()
     except KeyboardInterrupt:
-        return interrupted(name=name)
+        return complain("interrupted; what was recorded so far stays", INTERRUPTED, name=name)
+    except SystemExit as leaving:
+        if isinstance(leaving.code, str):
+            raise
+        return leaving.code or 0
     except Exception as error:
-        if os.environ.get("HYDRA_FULL_ERROR") == "1":
+        if traceback_wanted:
             raise
         return explain(error, name=name)
 
 
-def explain(error: Exception, *, name: str = "student-score") -> int:
+def explain(error: Exception, *, name: str = RECORDER) -> int:
     """Say in one or two sentences what went wrong, and return the exit code."""
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
@@ -57,27 +117,34 @@ def explain(error: Exception, *, name: str = "student-score") -> int:
     if isinstance(error, InputError):
         return complain(str(error), BAD_INPUT, name=name)
     if isinstance(error, TrackingError):
-        return complain(f"{error}. Nothing was recorded.", BAD_INPUT, name=name)
+        return complain(f"{error}. Nothing was recorded." if name == RECORDER else str(error), BAD_INPUT, name=name)
     if isinstance(error, HydraException | OmegaConfBaseException):
         return complain(composition_problem(error), BAD_INPUT, name=name)
+    if isinstance(error, OSError | MemoryError | RecursionError):
+        return complain(shortage(error), BAD_INPUT, name=name)
     said = f"unexpected {type(error).__name__}: {error}. HYDRA_FULL_ERROR=1 shows where it happened."
     return complain(said, FAILED, name=name)
 
 
-def interrupted(*, name: str = "student-score") -> int:
-    """Say that Ctrl-C ended the command, and return the exit code."""
-    return complain("interrupted; what was recorded so far stays", INTERRUPTED, name=name)
+def shortage(error: OSError | MemoryError | RecursionError) -> str:
+    """Return what the machine, or what was asked of it, lacks, as a sentence."""
+    if isinstance(error, MemoryError):
+        return f"there is not enough memory{f': {error}' if str(error) else ''}"
+    if isinstance(error, RecursionError):
+        return "the input is nested too deeply to be read"
+    reason = error.strerror or str(error) or type(error).__name__
+    return f"{error.filename} cannot be used: {reason}" if error.filename else f"the system refused: {reason}"
 
 
-def complain(sentence: str, code: int, *, name: str = "student-score") -> int:
+def complain(sentence: str, code: int, *, name: str = RECORDER) -> int:
     """Write one line to stderr and return the exit code."""
-    print(f"{name}: {sentence}", file=sys.stderr)
+    announce(f"{name}: {sentence}")
     return code
 
 
 def announce(sentence: str) -> None:
     """Write a line to stderr, which leaves stdout to the results."""
-    print(sentence, file=sys.stderr, flush=True)
+    print(visible(sentence), file=sys.stderr, flush=True)
 
 
 @contextmanager
@@ -85,9 +152,10 @@ def waiting(what: str) -> Iterator[Callable[[str], None]]:
     """Say what is under way, if it takes longer than a moment; the function that is yielded says what came of it."""
     if sys.stderr.isatty():
         from rich.console import Console
+        from rich.text import Text
 
-        with Console(stderr=True).status(what) as status:
-            yield status.update
+        with Console(file=canvas(sys.stderr)).status(Text(visible(what))) as status:
+            yield lambda said: status.update(Text(visible(said)))
         return
     timer = Timer(SECONDS_OF_SILENCE, announce, [what])
     timer.daemon = True
@@ -107,7 +175,7 @@ def progress(total: int) -> Iterator[Callable[[int], None]]:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         columns = (TextColumn("Training and recording"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        with Progress(*columns, console=Console(file=canvas(sys.stderr)), transient=True) as bar:
             task = bar.add_task("", total=total)
             yield lambda more: bar.advance(task, more)
         return

@@ -13,15 +13,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, NoReturn
 
-from student_score.commands.terminal import FAILED, complain, guarded, waiting
+from student_score.commands.terminal import FAILED, Parser, complain, end_on_signals, guarded, waiting
+from student_score.config.checks import LONGEST_EXPERIMENT, check_name
 from student_score.config.schema import TrackingConfig
 from student_score.errors import InputError
 
 if TYPE_CHECKING:
     from student_score.tracking.store import Store
 
-PORT = 5000
-"""Where the links of sweeps lead to."""
+PORT, LAST_PORT = 5000, 65535
+"""Where the links of sweeps lead to; the highest there is."""
 
 LISTED = 15
 """Sweeps whose links are printed: a screenful."""
@@ -38,11 +39,12 @@ PAUSE = 0.2
 
 def ui(arguments: Sequence[str]) -> int:
     """Serve the MLflow UI of the recorded runs on loopback; as soon as it answers, print links to all sweeps."""
-    parser = argparse.ArgumentParser(prog="student-score-ui", description=ui.__doc__)
-    parser.add_argument("--port", type=int, default=PORT)
+    parser = Parser(prog="student-score-ui", description=ui.__doc__)
+    parser.add_argument("--port", type=port_number, default=PORT, help="of 127.0.0.1 (%(default)s)")
     parser.add_argument("--experiment", default=TrackingConfig().experiment, help="whose runs the last link opens")
     parser.add_argument("--link-only", action="store_true", help="print the link of the newest sweep and do not serve")
     given = parser.parse_args(arguments)
+    check_name("--experiment", given.experiment, LONGEST_EXPERIMENT)
     from student_score.tracking.store import Store
 
     uri = TrackingConfig().store_uri
@@ -60,6 +62,13 @@ def ui(arguments: Sequence[str]) -> int:
     return serve(uri, given.port, lambda: "\n".join(links(store, base, listed)))
 
 
+def port_number(text: str) -> int:
+    """Return the port that an argument means."""
+    if not (text.isdecimal() and 1 <= int(text) <= LAST_PORT):
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 to {LAST_PORT}")
+    return int(text)
+
+
 def links(store: "Store", base: str, listed: int) -> Iterator[str]:
     """Yield lines with the links to sweeps of all experiments, newest first, then to all runs of the store's own."""
     from student_score.sweeps.words import value_text
@@ -71,7 +80,7 @@ def links(store: "Store", base: str, listed: int) -> Iterator[str]:
         ended = sweep.tags.get("outcomes", sweep.status.lower())
         where = sweep.tags.get("data", "")
         name = sweep.name if where in sweep.name else f"{sweep.name} on {where}"
-        yield f"{value_text(name)}: {ended}\n  {chart}"
+        yield f"{value_text(name)}: {value_text(ended)}\n  {chart}"
     if len(sweeps) > listed > 1:
         yield f"and {len(sweeps) - listed} older sweeps"
     yield f"All runs of the experiment {value_text(store.experiment_name)}:\n  {store.chart_link(base)}"
@@ -85,7 +94,7 @@ def serve(uri: str, port: int, lines: Callable[[], str]) -> int:
     """Serve until Ctrl-C, print the lines once the server answers, and return the exit code."""
     from student_score.tracking.environment import server_command
 
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    end_on_signals(lambda _: 0)
     with tempfile.TemporaryFile("w+") as said:
         try:
             with running(server_command(uri, port=port), said) as server:
@@ -113,14 +122,15 @@ def running(command: Sequence[str], said: IO[str]) -> Iterator[subprocess.Popen[
 
 
 def end(server: subprocess.Popen[str]) -> None:
-    """End a process and all of its session, kindly first; another Ctrl-C meanwhile changes nothing."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """End a process and all of its session, kindly first; another signal meanwhile changes nothing."""
+    before = {kind: signal.signal(kind, signal.SIG_IGN) for kind in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     for kind in (signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError):
             os.killpg(server.pid, kind)
         with suppress(subprocess.TimeoutExpired):
             server.wait(GRACE)
-    signal.signal(signal.SIGINT, before)
+    for kind, handler in before.items():
+        signal.signal(kind, handler)
 
 
 def wait_for_answer(server: subprocess.Popen[str], port: int) -> None:

@@ -16,8 +16,12 @@ from yaml import YAMLError
 from student_score.config.help import help_text
 from student_score.config.identity import flattened, plain
 from student_score.config.schema import GROUPS, Config, complete
-from student_score.errors import InputError
+from student_score.data.csv_file import cut
+from student_score.errors import InputError, SweepError, TrackingError
 from student_score.paths import REPOSITORY, cache_folder
+
+LONGEST_PROBLEM, LONGEST_PART = 900, 300
+"""Characters of what Hydra and OmegaConf say of a mistake, and of each of them: they repeat the value however long."""
 
 
 def register() -> None:
@@ -47,7 +51,7 @@ def to_template(composed: Any) -> Config:
     known = flattened(plain(Config()))
     for key in flattened(values):  # Hydra's +key=value adds keys that the schema lacks and OmegaConf then ignores.
         if key not in known:
-            raise InputError(f"{key}: there is no such key. {nearest_keys(key)}")
+            raise InputError(f"{cut(key, LONGEST_PART)}: there is no such key. {nearest_keys(key)}")
     config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), task))
     if not isinstance(config, Config):
         raise TypeError(f"{config!r} is not the schema's Config")
@@ -85,29 +89,54 @@ def composition_problem(error: Exception) -> str:
     """Return what Hydra or OmegaConf say about a bad override as a sentence or two with what is allowed."""
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else None
     if isinstance(error, OverrideParseException):
-        return parsing_problem(error)
-    parts = [essence(str(error)), *([essence(str(cause))] if cause else [])]
-    text = ": ".join(dict.fromkeys(parts))
+        return cut(parsing_problem(error), LONGEST_PROBLEM)
+    said = [str(item) for item in (error, cause) if item is not None and str(item).strip()]
+    parts = [cut(essence(item), LONGEST_PART) for item in said]
+    text = ": ".join(dict.fromkeys(parts)) or type(error).__name__
+    if (key := getattr(error, "full_key", None)) and key not in text:
+        text = f"{key}: {text}"
     if options := re.search(r"Available options in '(\S+)':\n((?:\t.*\n?)+)", str(error)):
         text += f"; {options[1]} can be {', '.join(name for name in options[2].split() if name != 'schema')}"
     if missing := re.search(r"Key '(\S+)' (?:is )?not in", f"{error} {cause}"):
         override = re.search(r"Could not override '(\S+)'", str(error))
         text += f". {nearest_keys((override or missing)[1])}"
-    return text
+    return cut(text, LONGEST_PROBLEM)
 
 
-def several_values(error: Exception, arguments: Sequence[str]) -> InputError | None:
+OPTIONS = re.compile(r"(The --resolve flag|Only one of --run|Using config_path|File .* does not exist)[^\n]*")
+"""How Hydra's sentences on its options begin, which it raises as errors of Python's."""
+
+
+def mistake(error: Exception, arguments: Sequence[str]) -> InputError | None:
+    """Return what the user got wrong where Hydra names no way out, or raises an error of Python's; else None."""
+    if isinstance(error, InputError | TrackingError | SweepError):
+        return None
+    if any(argument == "-sc" or argument.startswith("--s") for argument in arguments):  # --shell-completion
+        return InputError("-sc: it takes install=SHELL or uninstall=SHELL, and SHELL can be bash, fish or zsh")
+    if isinstance(error, ValueError) and (option := OPTIONS.match(str(error))):
+        return InputError(option[0])
+    settings = [argument for argument in arguments if argument.lstrip("+").startswith("hydra.")]
+    if settings and isinstance(error, AssertionError | LookupError | RuntimeError | TypeError | ValueError):
+        return InputError(f"{cut(' '.join(settings), LONGEST_PART)}: {type(error).__name__}: {error}")
+    return sweep_without_m(error, arguments)
+
+
+def sweep_without_m(error: Exception, arguments: Sequence[str]) -> InputError | None:
     """Return the way out if Hydra refused, because -m is missing, a key that was given several values; else None."""
     found = re.match(r"(?:Ambiguous value for argument|Sweep parameters) '(.+)'", str(error))
     if not found:
         return None
     key, _, values = found[1].partition("=")
     command = shlex.join(["student-score", "-m", *arguments])
-    said = f"{found[1]}: several values make a sweep, which needs -m: {command}"
+    asked = cut(found[1], LONGEST_PART)
+    said = f"{asked}: several values make a sweep, which needs -m: {cut(command, LONGEST_PART)}"
     default = flattened(plain(Config())).get(key)
     if isinstance(default, list) and "(" not in values:
-        said += f". One list needs brackets: {shlex.quote(f'{key}=[{values}]')}"
+        said += f". One list needs brackets: {cut(shlex.quote(f'{key}=[{values}]'), LONGEST_PART)}"
     return InputError(said)
+
+
+several_values = mistake  # What commands/main.py calls it.
 
 
 def parsing_problem(error: OverrideParseException) -> str:

@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Any
 
 from student_score.config.schema import Config
+from student_score.masking import masked
 
 
 def plain(config: Config) -> dict[str, Any]:
@@ -59,6 +60,7 @@ class Description:
 def describe(config: Config, *, data_digest: str, algorithm_version: int) -> Description:
     """Return the description of a configuration, given its rows' SHA-256 and the algorithm's version."""
     nested = {group: item for group, item in plain(config).items() if group != "sweep"}
+    nested["tracking"]["uri"] = masked(config.tracking.uri) if config.tracking.uri else None  # In no hash.
     flat = flattened(nested)
     task: dict[str, dict[str, Any]] = {}
     for key, value in numbers_of(flat).items():

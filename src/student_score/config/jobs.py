@@ -8,20 +8,24 @@ import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser import overrides_parser
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import ChoiceSweep, Override, OverrideType, Transformer
+from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, OverrideType, RangeSweep, Transformer
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from student_score.config.checks import LONGEST_SHOWN
 from student_score.config.compose import to_config, to_template
 from student_score.config.identity import flattened, plain
-from student_score.config.schema import Config, complete
+from student_score.config.overrides import checked
+from student_score.config.schema import LARGEST_SWEEP, Config, SweepConfig, complete
+from student_score.data.csv_file import cut
 from student_score.errors import InputError
 
 if TYPE_CHECKING:
@@ -76,10 +80,11 @@ def logspace(first: Any, last: Any, count: Any) -> ChoiceSweep:
 
 
 def register_functions() -> None:
-    """Let Hydra's grammar call `logspace`, wherever it parses overrides; a second call does nothing."""
+    """Let Hydra's grammar call `logspace`, and be checked, wherever it parses overrides; a second call does nothing."""
     original = overrides_parser.create_functions
     if getattr(original, "knows_logspace", False):
         return
+    OverridesParser.parse_overrides = checked(OverridesParser.parse_overrides)  # type: ignore[assignment, method-assign]
 
     def create_functions() -> "Functions":
         functions = original()
@@ -114,6 +119,31 @@ def expand(arguments: Sequence[str], loader: ConfigLoader) -> list[Job]:
         if not choices:
             raise InputError(f"{override.input_line}: the sweep is empty, no value is left")
     return list(itertools.product(*lists.values()))
+
+
+def check_count(arguments: Sequence[str], loader: ConfigLoader, base: DictConfig) -> None:
+    """Raise InputError if a multirun has more jobs than `sweep.most_jobs` of its configuration; nothing is listed."""
+    most = SweepConfig(most_jobs=OmegaConf.select(base, "sweep.most_jobs")).most_jobs
+    counts: dict[str, int] = {}
+    for override in OverridesParser.create(config_loader=loader).parse_overrides(list(arguments)):
+        counts[override.get_key_element()] = count(override)
+    if (asked := math.prod(counts.values())) > most:
+        lists = " times ".join(f"{cut(key, LONGEST_SHOWN)} ({number})" for key, number in counts.items() if number > 1)
+        raise InputError(
+            f"{lists}: {asked} jobs are more than sweep.most_jobs={most}; ask for fewer, or raise that limit, which "
+            f"can be {LARGEST_SWEEP} at most"
+        )
+
+
+def count(override: Override) -> int:
+    """Return how many values an override offers."""
+    swept: Any = override.value()
+    if isinstance(swept, RangeSweep):
+        start, stop, step = (Fraction(end) for end in (swept.start, swept.stop, swept.step) if end is not None)
+        return max(0, math.ceil((stop - start) / step))
+    if isinstance(swept, ChoiceSweep):
+        return len(swept.list)
+    return len(list(override.sweep_iterator())) if isinstance(swept, Glob) else 1
 
 
 def enumerated(override: Override, keys: frozenset[str]) -> Iterator[Choice]:
@@ -181,10 +211,7 @@ class Composer:
 
     def compose(self, overrides: Sequence[str]) -> DictConfig:
         """Return what Hydra composes for a job."""
-        try:
-            composed: DictConfig = self.loader.load_sweep_config(self.base, list(overrides))
-        except ValueError as error:  # What Hydra raises for network=null.
-            raise InputError(f"{' '.join(overrides)}: {error}") from None
+        composed: DictConfig = self.loader.load_sweep_config(self.base, list(overrides))
         return composed
 
     def template(self, others: tuple[str, ...]) -> Config | None:

@@ -3,7 +3,6 @@
 YAML files hold only what differs from the defaults here.
 """
 
-import math
 import os
 import re
 from collections.abc import Iterator
@@ -11,7 +10,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from student_score.config.checks import (
+    LONGEST_DATASET,
+    LONGEST_EXPERIMENT,
+    LONGEST_SHOWN,
+    SEEDS,
+    check_home,
+    check_name,
+    check_text,
+    is_finite_number,
+    require,
+    require_seed,
+)
 from student_score.data.article import ARTICLE_FEATURES, ARTICLE_TARGET
+from student_score.data.csv_file import cut
 from student_score.data.rows import Scale, check_test_fraction
 from student_score.errors import InputError
 from student_score.model.activations import Activation
@@ -51,8 +63,8 @@ def keys_of(group: str) -> Iterator[None]:
         raise
 
 
-SEEDS = "0..4294967295"
-"""What scikit-learn's and NumPy's generators take."""
+LARGEST_SWEEP = 10_000_000
+"""Jobs that a sweep may have at all."""
 
 
 @dataclass
@@ -96,13 +108,23 @@ class DatasetConfig:
 
     def __post_init__(self) -> None:
         require(bool(self.features), "dataset.features=[]", "at least one column is needed")
+        check_name("dataset.name", self.name, LONGEST_DATASET)
+        require(
+            all(isinstance(name, str) for name in self.features),
+            f"dataset.features={cut(str(self.features), LONGEST_SHOWN)}",
+            "it must be a list of columns' names",
+        )
+        for key, texts in (("path", [self.path]), ("target", [self.target]), ("features", self.features)):
+            for text in texts:
+                check_text(f"dataset.{key}", text)
+        check_home("dataset.path", self.path)
         with keys_of("dataset"):
             check_test_fraction(self.test_fraction)
         require_seed("dataset.split_seed", self.split_seed)
         for row in self.new_inputs:
             require(
                 isinstance(row, list) and len(row) == len(self.features) and all(map(is_finite_number, row)),
-                f"dataset.new_inputs has the row {row}",
+                f"dataset.new_inputs has the row {cut(str(row), LONGEST_SHOWN)}",
                 f"each row needs {len(self.features)} finite numbers, one for each of dataset.features",
             )
 
@@ -178,7 +200,7 @@ class TrackingConfig:
         return self.uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{work_folder() / 'mlflow.db'}"
 
     def __post_init__(self) -> None:
-        require(bool(self.experiment.strip()), "tracking.experiment", "it must not be empty")
+        check_name("tracking.experiment", self.experiment, LONGEST_EXPERIMENT)
         require(
             2 <= self.curve_points <= 10_000,
             f"tracking.curve_points={self.curve_points}",
@@ -197,6 +219,19 @@ class SweepConfig:
         default=False, metadata=says("say what would run, what is done already, and how long it may take")
     )
     fail_fast: bool = field(default=False, metadata=says("stop at the first job that fails"))
+    most_jobs: int = field(
+        default=100_000,
+        metadata=says(
+            "how many jobs a sweep may have; more are refused before they are listed", allowed=f"1..{LARGEST_SWEEP}"
+        ),
+    )
+
+    def __post_init__(self) -> None:
+        require(
+            1 <= self.most_jobs <= LARGEST_SWEEP,
+            f"sweep.most_jobs={self.most_jobs}",
+            f"it must lie in 1..{LARGEST_SWEEP}",
+        )
 
 
 @dataclass
@@ -216,7 +251,8 @@ class Config:
     def __post_init__(self) -> None:
         require(self.print_every >= 1, f"print_every={self.print_every}", "it must be at least 1")
         known = known_studies()
-        require(self.study is None or self.study in known, f"study={self.study}", f"it can be {', '.join(known)}")
+        said = f"study={cut(str(self.study), LONGEST_SHOWN)}"
+        require(self.study is None or self.study in known, said, f"it can be {', '.join(known)}")
 
 
 def complete(config: Config) -> Config:
@@ -232,22 +268,6 @@ def complete(config: Config) -> Config:
         "dataset.target=COLUMN",
     )
     return config
-
-
-def require(condition: bool, value: str, allowed: str) -> None:
-    """Raise InputError saying what the value is and what is allowed, unless the condition holds."""
-    if not condition:
-        raise InputError(f"{value}: {allowed}")
-
-
-def is_finite_number(value: object) -> bool:
-    """Say whether a value is an int or a float, and finite."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def require_seed(name: str, seed: int) -> None:
-    """Raise InputError unless the seed fits scikit-learn's and NumPy's generators."""
-    require(0 <= seed < 2**32, f"{name}={seed}", f"it must lie in {SEEDS}")
 
 
 GROUPS: dict[str, Any] = {

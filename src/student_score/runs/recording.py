@@ -13,6 +13,7 @@ import yaml
 
 from student_score.arrays import Floats
 from student_score.data.baseline import BASELINES
+from student_score.masking import masked
 from student_score.runs.execution import Run
 from student_score.runs.provenance import provenance
 from student_score.runs.task import Task
@@ -82,7 +83,7 @@ def failure(task: Task, error: Exception, *, swept: Sequence[str], tags: Mapping
         end_time=now,
         status="FAILED",
         params=params(task),
-        tags={"error": f"{type(error).__name__}: {error}"[:LONGEST_CAUSE], **identity_tags(task), **tags},
+        tags={"error": masked(f"{type(error).__name__}: {error}")[:LONGEST_CAUSE], **identity_tags(task), **tags},
     )
 
 
@@ -193,11 +194,13 @@ YAML_DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 def write_files(run: Run, folder: Path) -> None:
     """Write the artifacts: config, transcript, weights, predictions and the whole trajectory."""
     task, trajectory = run.task, run.trajectory
-    (folder / "config.yaml").write_text(yaml.dump(task.description.nested, Dumper=YAML_DUMPER, sort_keys=False))
-    (folder / "transcript.txt").write_text("\n".join(transcript(run)) + "\n")
+    (folder / "config.yaml").write_text(
+        yaml.dump(task.description.nested, Dumper=YAML_DUMPER, sort_keys=False), encoding="utf-8"
+    )
+    (folder / "transcript.txt").write_text("\n".join(transcript(run)) + "\n", encoding="utf-8")
     (folder / "weights.json").write_text(json.dumps(weights(run), indent=1) + "\n")
     trajectory.save(folder / "trajectory.npz")
-    with (folder / "predictions.csv").open("w", newline="") as file:
+    with (folder / "predictions.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["rows", *task.config.dataset.features, task.config.dataset.target, "prediction"])
         writer.writerows(prediction_table(run))

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from student_score.data.baseline import BASELINES, EXACT, Baseline
+from student_score.masking import visible
 from student_score.model.network import Parameters
 from student_score.model.outcome import r_squared
 from student_score.runs.execution import Run
@@ -70,7 +71,7 @@ def rounded(value: float, digits: int) -> str:
 
 def label(feature: str) -> str:
     """Return a column's name as the article says it: studied for hours_studied."""
-    return feature.removeprefix("hours_")
+    return visible(feature.removeprefix("hours_"))
 
 
 def described_input(feature: str, value: float) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 from student_score.config.identity import flattened, plain
 from student_score.config.schema import Config
 from student_score.data.baseline import EXACT
+from student_score.masking import masked, visible
 from student_score.runs.recording import value_text
 from student_score.sweeps import summary
 from student_score.sweeps.plan import UNSWEPT, Plan, data_name
@@ -63,13 +64,13 @@ def description(
 
 def code(value: object) -> str:
     """Return a user's text as Markdown shows it letter by letter, cut where it is long."""
-    text = "".join(letter if letter.isprintable() else " " for letter in str(value)).replace("`", "'").strip()
+    text = visible(masked(" ".join(str(value).split()))).replace("`", "'")
     return f"`{text if len(text) <= LONGEST_VALUE else text[:LONGEST_VALUE] + '...'}`" if text else "(empty)"
 
 
 def prose(sentence: str) -> str:
     """Return a sentence, which may quote users, with nothing in it that Markdown or HTML would take for markup."""
-    return escape(" ".join(sentence.split()), quote=False).translate(SPECIAL)
+    return escape(visible(masked(" ".join(sentence.split()))), quote=False).translate(SPECIAL)
 
 
 def data(plan: Plan) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
+from student_score.masking import masked, visible
 from student_score.model.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -19,9 +20,8 @@ def number(value: float) -> str:
 
 
 def value_text(value: object) -> str:
-    """Return a swept value in full, 0.0001 for 0.0001; what no terminal should be sent is replaced."""
-    text = repr(value) if isinstance(value, float) else str(value)
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+    """Return a swept value in full, 0.0001 for 0.0001; what no terminal should be sent stands as its escape."""
+    return visible(masked(repr(value) if isinstance(value, float) else str(value)))
 
 
 def short_names(keys: Sequence[str]) -> list[str]:

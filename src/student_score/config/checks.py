@@ -1,0 +1,63 @@
+"""What values of the configuration have to be, each check with its sentence."""
+
+import re
+import sys
+from pathlib import Path
+
+from student_score.data.csv_file import cut
+from student_score.errors import InputError
+
+SEEDS = "0..4294967295"
+"""What scikit-learn's and NumPy's generators take."""
+
+LONGEST_DATASET, LONGEST_EXPERIMENT = 500, 256
+"""Characters of a name that MLflow's tables hold: of a data set, and of an experiment."""
+
+LONGEST_SHOWN = 200
+"""Characters of a value that a message shows."""
+
+UNWRITABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Characters that steer a terminal, or that no file or database can hold as text."""
+
+
+def require(condition: bool, value: str, allowed: str) -> None:
+    """Raise InputError saying what the value is and what is allowed, unless the condition holds."""
+    if not condition:
+        raise InputError(f"{value}: {allowed}")
+
+
+def check_text(key: str, text: str) -> None:
+    """Raise InputError if a text has characters that cannot be written down."""
+    if found := UNWRITABLE.search(text):
+        place = f"character {found.start() + 1} of {cut(repr(text), LONGEST_SHOWN)}"
+        raise InputError(f"{key}: {place} is U+{ord(found[0]):04X}, which is no part of a text; leave it out")
+
+
+def check_name(key: str, name: str, longest: int) -> None:
+    """Raise InputError unless MLflow can keep a name."""
+    check_text(key, name)
+    require(bool(name.strip()), key, "it must not be empty")
+    require(
+        len(name) <= longest,
+        f"{key}={cut(name, LONGEST_SHOWN)}",
+        f"it has {len(name)} characters, and may have at most {longest}",
+    )
+
+
+def check_home(key: str, path: str) -> None:
+    """Raise InputError if a path starts at the home of a user who has none."""
+    try:
+        Path(path).expanduser()
+    except RuntimeError:
+        start = cut(path.partition("/")[0], LONGEST_SHOWN)
+        raise InputError(f"{key}={cut(path, LONGEST_SHOWN)}: there is no user whose home {start} is") from None
+
+
+def is_finite_number(value: object) -> bool:
+    """Say whether a value is an int or a float, and finite as a double."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+
+
+def require_seed(name: str, seed: int) -> None:
+    """Raise InputError unless the seed fits scikit-learn's and NumPy's generators."""
+    require(0 <= seed < 2**32, f"{name}={seed}", f"it must lie in {SEEDS}")
