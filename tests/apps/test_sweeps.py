@@ -4,6 +4,7 @@ import os
 import random
 import re
 import shlex
+import shutil
 import signal
 import socket
 import sqlite3
@@ -195,6 +196,108 @@ def test_a_full_disk_ends_a_sweep_with_a_sentence(student_score, store_uri, tmp_
     [parent] = store.search("tags.kind = 'sweep'")
     assert parent.status == "FINISHED"
     assert [child.status for child in store.children(parent.run_id)] == ["FINISHED"] * 120
+
+
+def in_namespace(script: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """Run a shell script that may mount file systems which nobody else sees; skip where the system forbids it."""
+    unshare = shutil.which("unshare")
+    allowed = unshare and subprocess.run([unshare, "-rm", "true"], capture_output=True, check=False).returncode == 0
+    if not allowed:
+        pytest.skip("this system lets no user mount a file system of their own")
+    return subprocess.run(
+        [str(unshare), "-rm", "bash", "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env=os.environ | environment,
+    )
+
+
+@pytest.mark.slow
+def test_full_and_read_only_disks_are_met_with_sentences(store_uri, tmp_path, folder):
+    """A read-only store: exit code 2. A full temporary folder: 1, and the same command then ends the sweep."""
+    (tmp_path / "temporary").mkdir()
+    command = f"{BIN / 'student-score'} -m training.learning_rate=0.0001,0.0002 training.epochs=20"
+    script = f"""
+        cd {folder}
+        mount --bind {tmp_path} {tmp_path} && mount -o remount,ro,bind {tmp_path}
+        {command} >/dev/null; echo $?
+        umount {tmp_path}
+        mount -t tmpfs -o size=8k tmpfs {tmp_path}/temporary
+        TMPDIR={tmp_path}/temporary {command} >/dev/null; echo $?
+        umount {tmp_path}/temporary
+        {command} >/dev/null; echo $?
+    """
+    done = in_namespace(script)
+    assert done.stdout.split() == ["2", "1", "0"], done.stderr
+    locked, unsaid = (line for line in done.stderr.splitlines() if line.startswith("student-score: "))
+    assert locked == (
+        f"student-score: the sweep cannot be locked: {tmp_path}/mlflow.db.sweeps cannot be written: Read-only file "
+        "system. Nothing was recorded."
+    )
+    assert unsaid == (
+        "student-score: the summary cannot be written to a temporary folder (No space left on device); TMPDIR names "
+        "another. 2 of 2 runs are recorded; the same command does what is left to do"
+    )
+    assert [run.status for run in Store(store_uri, "student-score").search("")] == ["FINISHED"] * 3
+
+
+def tasks_of(folder: Path) -> list[int]:
+    """Return the living processes of submitit's tasks in a folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            words = (path / "cmdline").read_bytes().decode(errors="replace")
+            if "submitit.core._submit" in words and str(folder) in words:
+                found.append(int(path.name))
+    return found
+
+
+@pytest.mark.slow
+def test_an_interrupted_launcher_says_what_its_jobs_recorded(store_uri, tmp_path):
+    """The jobs record in processes of their own: the store knows how many, and tells it while they run."""
+    jobs = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+    process = start("-m", "training.trainer=reference", *SLOW, *jobs, folder=tmp_path)
+    wait_for_children(store_uri)
+    time.sleep(1)
+    store = Store(store_uri, "student-score")
+    [parent] = store.search("tags.kind = 'sweep'")
+    before = len(store.finished(parent.run_id))
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    [told] = re.findall(r"^student-score: (\d+) of 120 runs are recorded; the same", errors, re.MULTILINE)
+    assert 0 < before <= int(told) <= len(store.finished(parent.run_id)) < 120
+    assert "Traceback" not in errors
+
+
+@pytest.mark.slow
+def test_tasks_that_outlive_their_sweep_do_not_count_twice(store_uri, student_score, tmp_path):
+    """SIGKILL for the sweep alone, whose tasks go on, and the same command at once: each job is there once."""
+    left = tmp_path / "tasks"
+    jobs = ["training.learning_rate=0.0001,0.0002", "hydra/launcher=submitit_local"]
+    sweep = ["-m", *jobs, "hydra.launcher.timeout_min=5", f"hydra.launcher.submitit_folder={left}"]
+    process = start(*sweep, folder=tmp_path)
+    with process:
+        for _ in range(600):
+            if len(tasks_of(left)) == 2:
+                break
+            time.sleep(0.05)
+        process.kill()
+        process.wait()
+        assert tasks_of(left), "no task has outlived the sweep"
+        done = student_score(*sweep)
+    assert done.returncode == 0, done.stderr
+    assert "None of 2 runs collapsed or diverged" in done.stdout
+    for _ in range(600):
+        if not tasks_of(left):
+            break
+        time.sleep(0.1)
+    store = Store(store_uri, "student-score")
+    [parent] = store.search("tags.kind = 'sweep'")
+    assert (parent.status, parent.metrics["runs"]) == ("FINISHED", 2)
+    assert [run.status for run in store.children(parent.run_id)] == ["FINISHED"] * 2
 
 
 LAUNCHERS = ("basic", "joblib", "submitit_local")

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from student_score.errors import InputError
 from student_score.model.outcome import Outcome
 from student_score.plots import Curve, number_labels, plain, round_numbers
 from student_score.sweeps import figures
@@ -376,3 +377,37 @@ def test_any_sweep_can_be_drawn_and_listed(sweep, losses, monkeypatch):
     curve = (np.arange(1, len(losses) + 1), np.array(losses, dtype=float))
     assert figures.draw_all(runs, swept, lambda _: curve, Path("unused")) == []
     assert listing(runs, swept) is not None
+
+
+def test_curves_that_cannot_be_read_are_left_out(drawn, tmp_path):
+    """The title says how many are drawn, a sentence which are not; without any, the frame is drawn all the same."""
+    runs = table({RATE: np.geomspace(1e-5, 1, 14)})
+    gone = {f"run{number}" for number in range(12)}
+
+    def curve(run_id: str) -> Curve:
+        if run_id in gone:
+            raise InputError(f"trajectory.npz of run {run_id} is gone")
+        return falling(run_id)
+
+    [said] = figures.draw_all(runs, [RATE], curve, tmp_path)
+    assert said == (
+        "curves.png lacks a run: trajectory.npz of run run0 is gone, and the same is true of run1, run2, run3, run4, "
+        "run5, run6, run7, run8, run9, run10 and 1 more; delete these runs in the UI, and the same command trains them "
+        "again"
+    )
+    assert drawn[-1].axes[0].get_title() == "The loss of 2 of 14 trainings"
+    assert len([line for line in drawn[-1].axes[0].lines if len(line.get_xdata()) > 2]) == 2
+    gone |= {"run12", "run13"}
+    assert len(figures.curves(runs, [RATE], curve, tmp_path / "curves.png")) == 14
+    assert drawn[-1].axes[0].get_title() == "The loss of 0 of 14 trainings"
+
+
+def test_a_figure_that_fails_says_little_and_no_secret(tmp_path):
+    """What a library raises is cut, on one line, and holds no password."""
+
+    def draw(_path: Path) -> None:
+        raise RuntimeError("http://ann:secret@host\n\x1b" + "x" * 10**5)
+
+    said = figures.undrawn(draw, tmp_path / "curves.png")
+    assert said.startswith(r"curves.png could not be drawn: RuntimeError: http://ann:***@host \x1bxxx")
+    assert len(said) < 500

@@ -1,5 +1,6 @@
 """How long a sweep takes is told from a little of its work, without a trace in its store."""
 
+import errno
 from dataclasses import replace
 from pathlib import Path
 
@@ -113,6 +114,16 @@ def test_a_kernel_that_is_compiled_now_is_not_counted(monkeypatch):
     [member] = members(1, epochs=2)
     monkeypatch.setattr(pace, "trained", lambda _: [__import__("numba").njit(lambda x: x)(1)])
     assert pace.first_seconds(member) == pace.FIRST
+
+
+def test_an_estimate_needs_no_temporary_folder(monkeypatch):
+    """Where a temporary store cannot be made, this machine is taken for that of the constants."""
+
+    def full() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(pace.tempfile, "TemporaryDirectory", full)
+    assert pace.recording_seconds([]) == (0.0, pace.RECORDING)
 
 
 @pytest.mark.slow

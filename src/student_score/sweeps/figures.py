@@ -10,6 +10,9 @@ import numpy as np
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, Normalize
 
+from student_score.data.csv_file import cut
+from student_score.errors import InputError
+from student_score.masking import masked, visible
 from student_score.model.outcome import Outcome
 from student_score.plots import STYLE, Curve, legend_below, plain, save, stack
 from student_score.sweeps.axes import is_number, leading_key
@@ -17,6 +20,7 @@ from student_score.sweeps.curve_panel import draw_curves, number_scale, shades
 from student_score.sweeps.loss_panel import draw_final_losses
 from student_score.sweeps.outcome_panel import draw_outcomes, shown_outcomes
 from student_score.sweeps.ranking import final_losses
+from student_score.sweeps.table import missed
 from student_score.sweeps.words import counted
 
 if TYPE_CHECKING:
@@ -29,19 +33,25 @@ PAGE_DPI = 100
 CURVES = 200
 """Curves at most in a figure."""
 
+LONGEST_CAUSE = 400
+"""Characters of what a figure raised."""
+
 PANELS = 8
 """Swept keys at most that have a panel of outcomes."""
 
 
 def draw_all(table: "pd.DataFrame", swept: Sequence[str], curve: Callable[[str], Curve], folder: Path) -> list[str]:
-    """Draw every figure of a sweep into a folder; return a sentence for each that could not be drawn, and why."""
+    """Draw every figure of a sweep into a folder; return a sentence for each that could not be drawn, or not whole."""
+    unread: dict[str, str] = {}
     drawings: dict[str, Callable[[Path], None]] = {
         "results.png": lambda path: losses(table, swept, path),
         "outcomes.png": lambda path: outcomes(table, swept, path),
-        "curves.png": lambda path: curves(table, swept, curve, path),
+        "curves.png": lambda path: unread.update(curves(table, swept, curve, path)),
     }
     sentences = [undrawn(draw, folder / name) for name, draw in drawings.items()]
-    return [sentence for sentence in sentences if sentence]
+    first, *others = unread or [""]
+    gaps = [missed(f"curves.png lacks a run: {unread[first]}", others)] if unread else []
+    return [sentence for sentence in sentences if sentence] + gaps
 
 
 def undrawn(draw: Callable[[Path], None], path: Path) -> str:
@@ -51,8 +61,8 @@ def undrawn(draw: Callable[[Path], None], path: Path) -> str:
     except Exception as error:  # Whatever a figure raises, the runs are worth more.
         with suppress(OSError):
             path.unlink(missing_ok=True)
-        cause = " ".join(f"{type(error).__name__}: {error}".split())
-        return f"{path.name} could not be drawn: {cause}"
+        cause = visible(masked(" ".join(f"{type(error).__name__}: {error}".split())))
+        return f"{path.name} could not be drawn: {cut(cause, LONGEST_CAUSE)}"
     return ""
 
 
@@ -94,7 +104,7 @@ def outcomes(table: "pd.DataFrame", swept: Sequence[str], path: Path) -> None:
 
 
 @mpl.rc_context(STYLE)
-def curves(table: "pd.DataFrame", swept: Sequence[str], curve: Callable[[str], Curve], path: Path) -> None:
+def curves(table: "pd.DataFrame", swept: Sequence[str], curve: Callable[[str], Curve], path: Path) -> dict[str, str]:
     """Draw avg_loss against epoch on log axes, a line for each run, coloured by the first swept number.
 
     Without a swept number the first swept key gives the colours. Of more than CURVES runs as many are drawn, evenly
@@ -106,20 +116,35 @@ def curves(table: "pd.DataFrame", swept: Sequence[str], curve: Callable[[str], C
         swept: the swept keys, which are columns of the table.
         curve: returns a run's (epochs, avg_loss), given its run id; asked only for the runs that are drawn.
         path: the PNG file.
+
+    Returns:
+        what is wrong, by run id, with the curves that cannot be read; they are left out.
     """
     key = leading_key(table, swept) if len(table) else None
     ordered = table.sort_values(key, kind="stable") if key is not None and is_number(table, key) else table
     places = np.linspace(0, len(table) - 1, min(len(table), CURVES)).round().astype(int)
-    rows = ordered.iloc[places]
+    rows, drawn, unread = readable(ordered.iloc[places], curve)
     figure, [axes] = stack([3.6])
     if len(rows):
-        draw_curves(axes, rows, [curve(run_id) for run_id in rows["run_id"]], run_looks(axes, rows, key))
+        draw_curves(axes, rows, drawn, run_looks(axes, rows, key))
     number = counted(len(table), "training")
-    axes.set_title(
-        f"The loss of {f'{len(rows)} of {number}, evenly chosen' if len(rows) < len(table) else number}", pad=10
-    )
+    chosen = ", evenly chosen" if len(places) < len(table) else ""
+    axes.set_title(f"The loss of {f'{len(rows)} of {number}{chosen}' if len(rows) < len(table) else number}", pad=10)
     legend_below(figure, axes)
     save(figure, path, dpi=PAGE_DPI)
+    return unread
+
+
+def readable(rows: "pd.DataFrame", curve: Callable[[str], Curve]) -> tuple["pd.DataFrame", list[Curve], dict[str, str]]:
+    """Return the runs whose curves can be read, these curves, and what is wrong with each of the others."""
+    found: list[Curve] = []
+    unread: dict[str, str] = {}
+    for run_id in rows["run_id"] if len(rows) else ():
+        try:
+            found.append(curve(run_id))
+        except InputError as error:
+            unread[run_id] = str(error)
+    return (rows[~rows["run_id"].isin(list(unread))] if unread else rows), found, unread
 
 
 def run_looks(axes: "Axes", rows: "pd.DataFrame", key: str | None) -> list[tuple[Any, str | None]]:

@@ -33,5 +33,4 @@ def finished_jobs(plan: Plan) -> set[str | None] | None:
     if store.experiment is None or plan.config.sweep.fresh:
         return set()
     found = earlier(plan, store)
-    children = store.children(found.run_id) if found else []
-    return {child.tags.get("job_hash") for child in children if child.status == "FINISHED"}
+    return {child.tags.get("job_hash") for child in store.finished(found.run_id)} if found else set()

@@ -19,7 +19,15 @@ from student_score.runs.task import Splits, Task, prepare
 LISTED_PROBLEMS = 20
 """Problems that one message names; of the others it says how many they are."""
 
-UNSWEPT = ("tracking.uri", "tracking.experiment", "study", "sweep.fresh", "sweep.dry_run", "sweep.fail_fast")
+UNSWEPT = (
+    "tracking.uri",
+    "tracking.experiment",
+    "study",
+    "sweep.fresh",
+    "sweep.dry_run",
+    "sweep.fail_fast",
+    "sweep.most_jobs",
+)
 """Keys that hold for a sweep as a whole."""
 
 

@@ -5,6 +5,7 @@ asked for. What its parent run already holds is not trained again.
 """
 
 import json
+import logging
 import os
 import socket
 import tempfile
@@ -16,7 +17,9 @@ from time import time
 from typing import TYPE_CHECKING
 
 from student_score.config.jobs import texts
-from student_score.errors import InputError
+from student_score.data.csv_file import cut
+from student_score.errors import InputError, TrackingError
+from student_score.masking import masked, visible
 from student_score.runs.execution import Run
 from student_score.runs.provenance import provenance
 from student_score.runs.recording import failure, record
@@ -24,14 +27,20 @@ from student_score.runs.task import Task
 from student_score.sweeps import summary
 from student_score.sweeps.conclusion import conclude
 from student_score.sweeps.description import announcement, description
-from student_score.sweeps.holding import is_held, lock_path
+from student_score.sweeps.holding import identity, is_held, lock_path
 from student_score.sweeps.plan import Member, Plan
-from student_score.sweeps.table import curve_reader, results
+from student_score.sweeps.table import curve_reader, lacking, results
+from student_score.tracking.address import local_folder, unusable
 from student_score.tracking.record import Record, RecordedRun
 from student_score.tracking.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd
+
+LOGGER = logging.getLogger(__name__)
+
+LONGEST_JOB, LONGEST_CAUSE = 200, 400
+"""Characters of a failed job's overrides, and of its cause, that are shown."""
 
 MEMBERSHIP = "STUDENT_SCORE_SWEEP"
 """Environment variable that tells a job, in whatever process a launcher starts it, which sweep it belongs to."""
@@ -69,7 +78,14 @@ class Membership:
 
     def failure(self, task: Task, error: Exception) -> Record:
         """Return what MLflow is told about a job of this sweep that failed."""
-        return failure(task, error, swept=self.swept, tags={"sweep_id": self.sweep_id})
+        tags = {"sweep_id": self.sweep_id, "error": f"{type(error).__name__}: {cause(error)}"}
+        return failure(task, error, swept=self.swept, tags=tags)
+
+
+def cause(error: Exception) -> str:
+    """Return what an error says as it can be shown and stored; the name of its kind if it says nothing."""
+    said = str(error)[: 20 * LONGEST_CAUSE] or type(error).__name__  # Libraries put whole arrays into their errors.
+    return cut(visible(masked(said)), LONGEST_CAUSE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +98,8 @@ class Failure:
     @property
     def sentence(self) -> str:
         """The job's overrides and the cause."""
-        return f"{' '.join(texts(self.member.job))}: {self.error}"
+        job = cut(visible(masked(" ".join(texts(self.member.job)))), LONGEST_JOB)
+        return f"{job}: {cause(self.error)}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +114,9 @@ class Sweep:
     closed: bool
     """Whether the parent run was finished before and is finished still."""
 
+    file: tuple[int, int] | None
+    """Which file the store was when the sweep was opened; None where it is no file."""
+
     @property
     def parent_run_id(self) -> str:
         """The run under which the others lie."""
@@ -105,31 +125,66 @@ class Sweep:
     def runs(self) -> list[RecordedRun]:
         """Return the recorded runs in the order of the plan."""
         places = {member.job_hash: place for place, member in enumerate(self.plan.members)}
-        found = [child for child in self.store.children(self.parent_run_id) if child.status == "FINISHED"]
+        found = self.store.finished(self.parent_run_id)
         return sorted(found, key=lambda child: places.get(child.tags.get("job_hash", ""), len(places)))
 
     def conclusion(self, table: "pd.DataFrame") -> list[str]:
         """Return what the sweep found, in sentences."""
         return conclude(table, self.plan.swept, self.plan.members[0].task.description.flat)
 
+    def lacking(self, runs: Sequence[RecordedRun]) -> list[str]:
+        """Return a sentence if runs lack their trajectory, as far as their files lie on this machine."""
+        place = "" if self.store.experiment is None else str(self.store.experiment.artifact_location)
+        folder = local_folder(place)
+        return [] if folder is None else lacking(runs, folder)
+
+    def is_in_place(self) -> bool:
+        """Say whether the store is still the file that was opened: one that was removed can be written all the same."""
+        return identity(self.store.uri) == self.file
+
+    def check_place(self) -> None:
+        """Raise TrackingError if the store's file was removed or replaced, and what was written to it with it."""
+        if not self.is_in_place():
+            raise unusable(self.store.uri, "its file was removed or replaced while the sweep ran")
+
     def close(self, failures: Sequence[Failure]) -> list[RecordedRun]:
-        """Write the summary to the parent run, end it, and return its runs."""
+        """Write the summary to the parent run, end it, and return its runs.
+
+        Raises:
+            TrackingError: the store cannot be written, or there is no temporary folder that can.
+        """
+        self.check_place()
         runs, swept = self.runs(), self.plan.swept
         table = results(runs, swept)
-        with tempfile.TemporaryDirectory() as name:
-            write_summary(table, swept, failures, runs, Path(name))
-            (Path(name) / "conclusion.txt").write_text("".join(f"{sentence}\n" for sentence in self.conclusion(table)))
-            self.store.finish(
+        conclusion = self.conclusion(table)
+        self.store.share_sweep(self.parent_run_id, swept=swept, runs=runs)
+        told = description(self.plan, table, conclusion, self.store, self.parent_run_id)
+        with summary_folder() as folder:
+            for sentence in write_summary(table, swept, failures, runs, folder):
+                LOGGER.warning(sentence)
+            (folder / "conclusion.txt").write_text("".join(f"{sentence}\n" for sentence in conclusion))
+            self.store.finish(  # Last: a parent that is finished is not closed again.
                 self.parent_run_id,
                 "FAILED" if failures else "FINISHED",
-                tags=summary.tags(table, swept),
+                tags=summary.tags(table, swept) | {"mlflow.note.content": told},
                 metrics=summary.metrics(table, swept, failed=len(failures)),
-                folder=Path(name),
+                folder=folder,
             )
-        self.store.share_sweep(self.parent_run_id, swept=swept, runs=runs)
-        told = description(self.plan, table, self.conclusion(table), self.store, self.parent_run_id)
-        self.store.set_tags(self.parent_run_id, {"mlflow.note.content": told})
+        self.check_place()
         return runs
+
+
+@contextmanager
+def summary_folder() -> Iterator[Path]:
+    """Yield a temporary folder; TrackingError if it cannot be made or has no room."""
+    try:
+        with tempfile.TemporaryDirectory() as name:
+            yield Path(name)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise TrackingError(
+            f"the summary cannot be written to a temporary folder ({reason}); TMPDIR names another"
+        ) from error
 
 
 def write_summary(
@@ -138,8 +193,8 @@ def write_summary(
     failures: Sequence[Failure],
     runs: Sequence[RecordedRun],
     folder: Path,
-) -> None:
-    """Write the tables of a sweep, what failed, and the figures into a folder."""
+) -> list[str]:
+    """Write the tables of a sweep, what failed, and the figures into a folder; return what could not be drawn."""
     from student_score.sweeps import figures  # Late: importing matplotlib takes a second.
 
     table.to_csv(folder / "results.csv", index=False)
@@ -149,10 +204,10 @@ def write_summary(
         grouped.to_csv(folder / "configurations.csv", index=False)
     if failures:
         (folder / "failures.txt").write_text("".join(f"{failure.sentence}\n" for failure in failures))
-    if len(table):
-        undrawn = figures.draw_all(table, swept, curve_reader(runs), folder)
-        if undrawn:
-            (folder / "undrawn.txt").write_text("".join(f"{sentence}\n" for sentence in undrawn))
+    undrawn = figures.draw_all(table, swept, curve_reader(runs), folder) if len(table) else []
+    if undrawn:
+        (folder / "undrawn.txt").write_text("".join(f"{sentence}\n" for sentence in undrawn))
+    return undrawn
 
 
 def open_sweep(plan: Plan, store: Store) -> Sweep:
@@ -205,7 +260,15 @@ def opened(
 ) -> Sweep:
     """Return a sweep with its membership."""
     membership = Membership(parent_run_id=parent_run_id, sweep_id=plan.sweep_id, swept=plan.swept)
-    return Sweep(plan=plan, store=store, membership=membership, todo=todo, remarks=remarks, closed=closed)
+    return Sweep(
+        plan=plan,
+        store=store,
+        membership=membership,
+        todo=todo,
+        remarks=remarks,
+        closed=closed,
+        file=identity(store.uri),
+    )
 
 
 def create_parent(plan: Plan, store: Store) -> str:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,29 @@ def results(runs: Sequence[RecordedRun], swept: Sequence[str]) -> "pd.DataFrame"
     import pandas as pd
 
     return pd.DataFrame([result_row(recorded_run, swept) for recorded_run in runs])
+
+
+TRAJECTORY = "trajectory.npz"
+"""The artifact that figures and studies read."""
+
+
+LISTED = 10
+"""Runs that one message names."""
+
+
+def lacking(runs: Sequence[RecordedRun], folder: Path) -> list[str]:
+    """Return a sentence if runs whose artifacts lie in a folder have lost their trajectory, none if all have it."""
+    bare = [run.run_id for run in runs if not (folder / run.run_id / "artifacts" / TRAJECTORY).exists()]
+    return [missed(f"{TRAJECTORY} of run {bare[0]} is gone", bare[1:])] if bare else []
+
+
+def missed(problem: str, others: Sequence[str]) -> str:
+    """Return a sentence on a run that has lost its files, on the ids of others like it, and on the way out."""
+    if not others:
+        return f"{problem}; delete this run in the UI, and the same command trains it again"
+    more = f" and {len(others) - LISTED} more" if len(others) > LISTED else ""
+    named = f"and the same is true of {', '.join(others[:LISTED])}{more}"
+    return f"{problem}, {named}; delete these runs in the UI, and the same command trains them again"
 
 
 def curve_reader(runs: Sequence[RecordedRun]) -> Callable[[str], tuple[NDArray[Any], NDArray[Any]]]:

@@ -3,19 +3,25 @@
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from threading import Event, Thread
 from time import monotonic
 
+from hydra.core.utils import JobReturn
+
 from student_score.config.jobs import Launch, causes, texts
-from student_score.errors import TrackingError
+from student_score.errors import SweepError, TrackingError
 from student_score.runs import execution
 from student_score.runs.execution import Run
 from student_score.runs.task import Task
 from student_score.sweeps.plan import Member
-from student_score.sweeps.sweep import Failure, Sweep
+from student_score.sweeps.sweep import Failure, Sweep, cause
 from student_score.tracking.record import Record
 
 SECONDS_AT_ONCE = 2.0
 """Runs are recorded together: as many as the store's writer takes at once, or when the oldest has waited so long."""
+
+SECONDS_BETWEEN_LOOKS = 2.0
+"""Between two looks at what a launcher's jobs have recorded; where looking takes long, ten times as long as it does."""
 
 
 @contextmanager
@@ -41,6 +47,7 @@ def run_together(sweep: Sweep, progress: Callable[[int], None]) -> list[Failure]
 
     def write() -> None:
         sweep.store.record_many(waiting, sweep.parent_run_id)
+        sweep.check_place()
         progress(len(waiting))
         waiting.clear()
 
@@ -84,19 +91,66 @@ def attempted(tasks: Sequence[Task]) -> Iterable[Run | Exception]:
 
 
 def run_launched(sweep: Sweep, launch: Launch, progress: Callable[[int], None]) -> list[Failure]:
-    """Let one of Hydra's launchers run what is left, each job in its own way, and record the failures."""
+    """Let one of Hydra's launchers run what is left, each job in its own way, and record the failures.
+
+    Raises:
+        SweepError: the launcher itself fails.
+    """
     failures: list[Failure] = []
     fail_fast = sweep.plan.config.sweep.fail_fast
     at_once = (os.cpu_count() or 1) if fail_fast else max(1, len(sweep.todo))
     for first in range(0, len(sweep.todo), at_once):
         batch = sweep.todo[first : first + at_once]
-        raised = causes(launch([texts(member.job) for member in batch]))
+        with watched(sweep, len(batch), progress):
+            raised = causes(launched(launch, batch))
         found = [Failure(member=m, error=error) for m, error in zip(batch, raised, strict=True) if error is not None]
         sweep.store.record_many(
             [sweep.membership.failure(failure.member.task, failure.error) for failure in found], sweep.parent_run_id
         )
         failures += found
-        progress(len(batch))
         if failures and fail_fast:
             break
     return failures
+
+
+def launched(launch: Launch, members: Sequence[Member]) -> Sequence[JobReturn]:
+    """Return what a launcher tells of some jobs; SweepError if it fails itself, whatever it raises."""
+    try:
+        return launch([texts(member.job) for member in members])
+    except Exception as error:  # Each launcher has errors of its own: a queue that is away, a worker that was killed.
+        raise SweepError(f"the launcher failed: {type(error).__name__}: {cause(error)}") from error
+
+
+@contextmanager
+def watched(sweep: Sweep, total: int, progress: Callable[[int], None]) -> Iterator[None]:
+    """Report to `progress`, while a launcher works, what its jobs record, and at its end what is missing to `total`.
+
+    The jobs run in other processes: only the store can tell.
+    """
+    known = len(sweep.runs())
+    ended = Event()
+    done = 0
+
+    def look() -> None:
+        nonlocal done
+        pause = SECONDS_BETWEEN_LOOKS
+        while not ended.wait(pause):
+            clock = monotonic()
+            try:
+                recorded = min(len(sweep.runs()) - known, total)
+            except TrackingError:  # The jobs will say so.
+                return
+            pause = max(pause, 10 * (monotonic() - clock))
+            if recorded > done and not ended.is_set():
+                progress(recorded - done)
+                done = recorded
+
+    watcher = Thread(target=look, daemon=True)
+    watcher.start()
+    try:
+        yield
+        ended.set()
+        watcher.join()
+        progress(total - done)
+    finally:
+        ended.set()
