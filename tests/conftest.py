@@ -132,9 +132,8 @@ def first_cli(fresh_uri: str, in_process: Command) -> Command:
 
 @pytest.fixture
 def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the folder to which studies now write their verdicts and figures."""
+    """Return the folder to which studies now write their verdicts and figures: that of a clone may be somebody's."""
     from student_score.studies import study
 
-    path = tmp_path / "results"
-    monkeypatch.setattr(study, "results_folder", lambda name: path / name)
-    return path
+    monkeypatch.setattr(study, "work_folder", lambda: tmp_path)
+    return tmp_path / "results"

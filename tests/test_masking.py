@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from student_score.masking import masked, visible
+from student_score.masking import cut, masked, visible
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_a_password_in_an_address_is_masked(text, said):
 
 @pytest.mark.parametrize(
     "text",
-    ["postgresql://ann@host/", "http://localhost:5000/#/runs?filter=a", "ann:secret@host", "sqlite:////tmp/a@b.db", "a?b=c"],
+    ["mysql://ann@host/", "http://localhost:5000/#/runs?filter=a", "ann:secret@host", "sqlite:////tmp/a@b.db", "a?b=c"],
 )
 def test_what_is_no_password_stays(text):
     """A name alone, a port, a path and a query's other keys."""
@@ -53,3 +53,9 @@ def test_every_text_can_be_shown(text):
 def test_escapes_are_those_of_python():
     """A terminal shows which sign it was spared."""
     assert visible("\x1b[31m\x07\x9b\u202e\ud800 a\nb", keep="\n") == "\\x1b[31m\\x07\\x9b\\u202e\\ud800 a\nb"
+
+
+def test_a_long_text_keeps_its_ends():
+    """What is cut says so, and is as long as it may be."""
+    assert cut("abc", 3) == "abc"
+    assert cut("a" * 50 + "z" * 50, 11) == "aaaa...zzzz"

@@ -1,6 +1,6 @@
-r"""What is not for screens: passwords in addresses, and signs that steer a terminal.
+r"""What is not for screens: passwords in addresses, signs that steer a terminal, texts without an end.
 
-Data, configurations and what libraries say of them may hold either.
+Data, configurations and what libraries say of them may hold any.
 """
 
 import re
@@ -34,3 +34,11 @@ def visible(text: str, *, keep: str = "") -> str:
     return "".join(
         sign if sign.isprintable() or sign in keep else sign.encode("unicode_escape").decode() for sign in text
     )
+
+
+def cut(text: str, longest: int) -> str:
+    """Return a text, or its beginning and its end where it is too long."""
+    if len(text) <= longest:
+        return text
+    half = (longest - 3) // 2
+    return f"{text[:half]}...{text[-half:]}"

@@ -19,7 +19,7 @@ EXPERIMENTS = REPOSITORY / "experiments"
 
 
 def work_folder() -> Path:
-    """Return the folder of mlflow.db, report.html and experiments/NAME/results: the clone, else the current one."""
+    """Return the folder of mlflow.db, report.html and results/NAME: the clone, else the current one."""
     return Path.cwd() if INSTALLED else REPOSITORY
 
 

@@ -82,7 +82,7 @@ def wait_for_children(uri: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_an_interrupted_sweep_is_closed(store_uri, tmp_path, sent, code):
     """Ctrl-C or a termination ends the parent run as KILLED, says how to go on; what was recorded so far is whole."""
     process = start("-m", "training.trainer=reference", *SLOW, folder=tmp_path)
@@ -103,7 +103,7 @@ def test_an_interrupted_sweep_is_closed(store_uri, tmp_path, sent, code):
     assert all(run.read("trajectory.npz") for run in children)
 
 
-KILLS = int(os.environ.get("STUDENT_SCORE_KILLS", "3"))
+KILLS = 3
 """How often the next test kills its sweep; 20 take two minutes."""
 
 

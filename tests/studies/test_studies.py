@@ -196,7 +196,7 @@ def test_conclusions_go_to_the_folder_that_is_given(tmp_path, monkeypatch):
         "      Instead: T.",
     ]
     # Its own folder is told as seen from the repository.
-    assert "Verdicts of the study toy (experiments/toy/results):" in list(
+    assert "Verdicts of the study toy (results/toy):" in list(
         study.closing("toy", [], judgements, study.results_folder("toy"))
     )
 

@@ -68,6 +68,7 @@ def test_a_file_that_is_no_database_is_named(tmp_path):
         ("sqlite:///:memory:", "it names no file"),
         ("sqlite:///?mode=memory", "it names no file"),
         ("sqlite:relative.db", "it names no file"),
+        ("sqlite:////tmp/folder/", "it names no file"),
         ("sqlite:////tmp/a\0b", "it is malformed"),
         ("mysql+pymysql://host/x", "the database's driver pymysql is not installed: pip install the package"),
         ("postgresql+psycopg2://host/x", "the database's driver psycopg2 is not installed"),

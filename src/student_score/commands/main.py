@@ -1,10 +1,12 @@
 """The command `student-score`: trains one network, or sweeps many with -m, or runs a study."""
 
 import gc
+import logging
 import os
 import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -12,6 +14,8 @@ import hydra
 from omegaconf import DictConfig
 
 from student_score.commands.terminal import (
+    BAD_INPUT,
+    FAILED,
     Details,
     announce,
     delivered,
@@ -20,7 +24,7 @@ from student_score.commands.terminal import (
     judged,
     waiting,
 )
-from student_score.config.compose import register, several_values, to_config
+from student_score.config.compose import mistake, register, to_config
 from student_score.config.jobs import register_functions
 from student_score.config.schema import Config, SweepConfig
 from student_score.errors import InputError
@@ -30,6 +34,7 @@ from student_score.training.setup import Trainer
 
 if TYPE_CHECKING:
     from student_score.runs.execution import Run
+    from student_score.tracking.store import Store
 
 
 MEMBERSHIP = "STUDENT_SCORE_SWEEP"
@@ -64,10 +69,15 @@ def app(arguments: Sequence[str]) -> int:
     os.environ["HYDRA_FULL_ERROR"] = "1"
     register()
     register_functions()
+    logging.getLogger("numba").setLevel(logging.WARNING)  # With hydra.verbose=true it would tell of every instruction.
     try:
         hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(run_job)()
+    except SystemExit as leaving:
+        if leaving.code == FAILED and any(argument.startswith(("-c", "--cfg")) for argument in arguments):
+            raise SystemExit(BAD_INPUT) from None  # There is no such part of the configuration to show.
+        raise
     except Exception as error:
-        wanted = several_values(error, arguments)
+        wanted = mistake(error, arguments)
         if wanted is None:
             raise
         raise wanted from error
@@ -115,34 +125,35 @@ def check_alone(config: Config) -> None:
         raise InputError(f"{given}: it sweeps {', '.join(swept)}, which needs -m: student-score -m {given}")
 
 
-def train_alone(config: Config) -> "Run":
-    """Check everything, then train; say what is going on, and that a network of a new size has to be compiled."""
+def train_alone(config: Config) -> tuple["Run", "Store"]:
+    """Check everything and open the store, then train; say what is going on, and what will take its time."""
     network, training = config.network, config.training
     with waiting(
         f"Training {network.hidden_size} {network.activation.name} units for {training.epochs} epochs at a rate of "
         f"{training.learning_rate:g} on {Path(config.dataset.path).name}"
     ) as say:
-        # What is imported here takes a second, numba and scikit-learn most of it: the line above comes first.
+        # What is imported here takes seconds, mlflow, numba and scikit-learn most of it: the line above comes first.
         from student_score.runs.execution import execute
         from student_score.runs.task import prepare
-        from student_score.tracking.address import check_reachable
+        from student_score.tracking.store import Store
 
         task = prepare(config)
-        check_reachable(config.tracking.store_uri)
+        store = Store(config.tracking.store_uri, config.tracking.experiment)
         if task.takes:
             say(task.takes)
         if training.trainer is Trainer.reference or training.observe:
-            return execute(task)
+            return execute(task), store
         from student_score.training.engine.compiling import on_compiling
 
         with on_compiling(lambda: say("Compiling the trainer, once on this machine; it takes some seconds")):
-            return execute(task)
+            return execute(task), store
 
 
 def run_alone(config: Config) -> float:
     """Train, record and print; or run a study that keeps its trainings in one table."""
     if config.sweep != SweepConfig():
-        raise InputError("sweep.fresh, sweep.dry_run and sweep.fail_fast are for sweeps: student-score -m ...")
+        given = " and ".join(f"sweep.{field.name}" for field in fields(SweepConfig))
+        raise InputError(f"{given} are for sweeps: student-score -m ...")
     if config.study is not None:
         announce(f"The study {config.study}")
         from student_score.commands import study
@@ -150,13 +161,11 @@ def run_alone(config: Config) -> float:
         if study.has_own_trainings(config.study):
             study.run_trainings(config.study, config)
             return 0.0
-    run = train_alone(config)
+    run, store = train_alone(config)
     from student_score.runs.recording import record
     from student_score.runs.transcript import transcript
-    from student_score.tracking.store import Store
 
     try:
-        store = Store(config.tracking.store_uri, config.tracking.experiment)
         run_id = store.record(record(run))
     finally:  # A training that could not be recorded is shown at least.
         print("\n".join(transcript(run)), flush=True)

@@ -1,13 +1,12 @@
 """Studies at the terminal: run as sweeps or as tables of trainings, judged again, told on one page."""
 
-import argparse
 import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from student_score.commands.terminal import guarded, waiting
+from student_score.commands.terminal import Parser, guarded, waiting
 from student_score.config.compose import default_config, register
 from student_score.config.schema import Config, TrackingConfig
 from student_score.errors import InputError
@@ -102,7 +101,7 @@ def publish(names: Sequence[str], uri: str) -> int:
 
 def judge(arguments: Sequence[str]) -> int:
     """Judge a study again on its recorded runs, without training; or list the studies."""
-    parser = argparse.ArgumentParser(prog="student-score-study", description=judge.__doc__)
+    parser = Parser(prog="student-score-study", description=judge.__doc__)
     parser.add_argument("name", nargs="?", help=f"one of {', '.join(known_studies())}; all are listed without it")
     parser.add_argument("--uri", default=TrackingConfig().store_uri, help="the store that holds its records")
     parser.add_argument(
@@ -130,7 +129,7 @@ def judge(arguments: Sequence[str]) -> int:
 
 def report(arguments: Sequence[str]) -> int:
     """Write report.html: every claim with its verdict, judged anew on the recorded runs."""
-    parser = argparse.ArgumentParser(prog="student-score-report", description=report.__doc__)
+    parser = Parser(prog="student-score-report", description=report.__doc__)
     parser.add_argument("--uri", default=TrackingConfig().store_uri, help="the store that holds the records")
     parser.add_argument("--output", type=Path, default=work_folder() / "report.html", help="the file to write")
     given = parser.parse_args(arguments)

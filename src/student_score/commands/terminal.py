@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from student_score.commands.output import Outlet, canvas, outlets
 from student_score.errors import InputError, SweepError, TrackingError
-from student_score.masking import visible
+from student_score.masking import cut, visible
 from student_score.paths import ensure_home
 
 BAD_INPUT, FAILED, INTERRUPTED, UNREAD = 2, 1, 130, 141
@@ -20,6 +20,9 @@ BAD_INPUT, FAILED, INTERRUPTED, UNREAD = 2, 1, 130, 141
 
 RECORDER = "student-score"
 """The command that records runs; the others read what it recorded."""
+
+LONGEST_SENTENCE = 2000
+"""Characters of an error on the screen, whatever was asked for."""
 
 SECONDS_OF_SILENCE = 0.2
 """After which a command says what it is doing, where it cannot be shown on a terminal."""
@@ -138,7 +141,7 @@ def shortage(error: OSError | MemoryError | RecursionError) -> str:
 
 def complain(sentence: str, code: int, *, name: str = RECORDER) -> int:
     """Write one line to stderr and return the exit code."""
-    announce(f"{name}: {sentence}")
+    announce(cut(f"{name}: {sentence}", LONGEST_SENTENCE))
     return code
 
 

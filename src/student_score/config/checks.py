@@ -4,8 +4,8 @@ import re
 import sys
 from pathlib import Path
 
-from student_score.data.csv_file import cut
 from student_score.errors import InputError
+from student_score.masking import cut
 
 SEEDS = "0..4294967295"
 """What scikit-learn's and NumPy's generators take."""

@@ -16,8 +16,8 @@ from yaml import YAMLError
 from student_score.config.help import help_text
 from student_score.config.identity import flattened, plain
 from student_score.config.schema import GROUPS, Config, complete
-from student_score.data.csv_file import cut
 from student_score.errors import InputError, SweepError, TrackingError
+from student_score.masking import cut
 from student_score.paths import REPOSITORY, cache_folder
 
 LONGEST_PROBLEM, LONGEST_PART = 900, 300
@@ -134,9 +134,6 @@ def sweep_without_m(error: Exception, arguments: Sequence[str]) -> InputError | 
     if isinstance(default, list) and "(" not in values:
         said += f". One list needs brackets: {cut(shlex.quote(f'{key}=[{values}]'), LONGEST_PART)}"
     return InputError(said)
-
-
-several_values = mistake  # What commands/main.py calls it.
 
 
 def parsing_problem(error: OverrideParseException) -> str:

@@ -25,8 +25,8 @@ from student_score.config.compose import to_config, to_template
 from student_score.config.identity import flattened, plain
 from student_score.config.overrides import checked
 from student_score.config.schema import LARGEST_SWEEP, Config, SweepConfig, complete
-from student_score.data.csv_file import cut
 from student_score.errors import InputError
+from student_score.masking import cut
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

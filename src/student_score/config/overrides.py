@@ -14,8 +14,8 @@ from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, Quoted
 
 from student_score.config.checks import LONGEST_SHOWN, check_text
 from student_score.config.schema import GROUPS
-from student_score.data.csv_file import cut
 from student_score.errors import InputError
+from student_score.masking import cut
 from student_score.paths import CONF
 
 Parse = Callable[[OverridesParser, list[str]], list[Override]]

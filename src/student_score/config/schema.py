@@ -23,9 +23,9 @@ from student_score.config.checks import (
     require_seed,
 )
 from student_score.data.article import ARTICLE_FEATURES, ARTICLE_TARGET
-from student_score.data.csv_file import cut
 from student_score.data.rows import Scale, check_test_fraction
 from student_score.errors import InputError
+from student_score.masking import cut
 from student_score.model.activations import Activation
 from student_score.model.network import Initialisation
 from student_score.model.sampling import Sampling
@@ -197,7 +197,8 @@ class TrackingConfig:
     @property
     def store_uri(self) -> str:
         """The store that `uri` and its defaults mean."""
-        return self.uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{work_folder() / 'mlflow.db'}"
+        own = str(work_folder() / "mlflow.db").replace("%", "%25").replace("?", "%3F")
+        return self.uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{own}"
 
     def __post_init__(self) -> None:
         check_name("tracking.experiment", self.experiment, LONGEST_EXPERIMENT)

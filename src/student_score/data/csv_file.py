@@ -14,7 +14,7 @@ import numpy as np
 
 from student_score.data.rows import Rows
 from student_score.errors import InputError
-from student_score.masking import visible
+from student_score.masking import cut, visible
 
 LARGEST_FILE = 2**30
 """Bytes (1 GiB), some 50 million rows of the tutorial's."""
@@ -187,14 +187,6 @@ def quoted(names: Sequence[str]) -> str:
 def listing(first: Sequence[str], count: int) -> str:
     """Return the first of `count` words for a message, and how many more there are."""
     return ", ".join(first) + (f" and {count - len(first)} more" if count > len(first) else "")
-
-
-def cut(text: str, longest: int) -> str:
-    """Return a text, or its beginning and its end where it is too long."""
-    if len(text) <= longest:
-        return text
-    half = (longest - 3) // 2
-    return f"{text[:half]}...{text[-half:]}"
 
 
 def shown(path: Path) -> str:

@@ -13,7 +13,7 @@ import yaml
 
 from student_score.arrays import Floats
 from student_score.data.baseline import BASELINES
-from student_score.masking import masked
+from student_score.masking import cut, masked
 from student_score.runs.execution import Run
 from student_score.runs.provenance import provenance
 from student_score.runs.task import Task
@@ -33,13 +33,18 @@ TABLED = ("avg_loss", "train_mse", "test_mse", "collapse_epoch", "diverged_epoch
 """Metrics that a sweep's table has a column for, beside those of the baselines."""
 
 
+LONGEST_NAME = 250
+"""Characters of a run's name that every database of MLflow's has room for."""
+
+
 def run_name(flat: Mapping[str, Any], swept: Sequence[str] = ()) -> str:
     """Return a readable name such as `lr=0.01 relu h=2 seed=0`, what was swept first, of a flattened configuration."""
     keys = [key for key in swept if key in flat] + [key for key in STANDING if key not in swept]
-    return " ".join(
+    parts = (
         str(flat[key]) if key == "network.activation" else f"{SHORT_NAMES.get(key, key.rsplit('.', 1)[-1])}={flat[key]}"
         for key in keys
     )
+    return cut(" ".join(parts), LONGEST_NAME)
 
 
 def record(run: Run, *, swept: Sequence[str] = (), tags: Mapping[str, str] | None = None) -> Record:

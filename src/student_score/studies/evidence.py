@@ -14,6 +14,7 @@ from student_score.errors import InputError
 from student_score.runs.provenance import provenance
 from student_score.studies.study import Study, command, load
 from student_score.tracking.address import exists
+from student_score.tracking.failures import store_errors
 from student_score.tracking.record import Input, Record, RecordedRun
 from student_score.tracking.store import Store
 from student_score.training.train import ALGORITHM_VERSION
@@ -127,6 +128,12 @@ def record_trainings(name: str, config: Config) -> tuple[Store, str, "pd.DataFra
     )
     run_id = store.record(record)
     return store, run_id, read_table(store.run(run_id))
+
+
+def attach(store: Store, run_id: str, folder: Path) -> None:
+    """Add a study's verdicts and figure, the files of a folder, to its run's artifacts; TrackingError if it fails."""
+    with store_errors(store.uri):
+        store.client.log_artifacts(run_id, str(folder))
 
 
 def inputs(study: Study) -> list[Input]:

@@ -102,18 +102,35 @@ def command(name: str) -> str:
 
 
 def results_folder(name: str) -> Path:
-    """Return the folder of a study's verdicts and figure."""
-    return work_folder() / "experiments" / name / "results"
+    """Return the folder that a study's verdicts and figure are written to, which git does not see."""
+    return work_folder() / "results" / name
+
+
+def published_folder(name: str) -> Path:
+    """Return the folder of the verdicts and the figure that are committed; nothing but publishing writes there."""
+    return EXPERIMENTS / name / "results"
 
 
 def conclude(name: str, evidence: Any, folder: Path) -> list[Judgement]:
-    """Judge a study's claims and write verdicts.json and the figure into a folder."""
+    """Judge a study's claims and write verdicts.json and the figure into a folder.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
     study = load(name)
     judgements = study.judge(evidence)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_verdicts(folder / "verdicts.json", study.question, judgements)
-    study.draw(evidence, folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_verdicts(folder / "verdicts.json", study.question, judgements)
+        study.draw(evidence, folder)
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written: {error.strerror or error}") from None
     return judgements
+
+
+def place(folder: Path) -> Path:
+    """Return a folder as a reader wants it: as seen from the work folder if it lies there."""
+    return folder.relative_to(work_folder()) if folder.is_relative_to(work_folder()) else folder
 
 
 def closing(name: str, evidence: Any, judgements: Sequence[Judgement], folder: Path) -> Iterator[str]:
@@ -122,8 +139,7 @@ def closing(name: str, evidence: Any, judgements: Sequence[Judgement], folder: P
     yield ""
     yield from load(name).conclude(judgements)
     yield ""
-    place = folder.relative_to(work_folder()) if folder.is_relative_to(work_folder()) else folder
-    yield f"Verdicts of the study {name} ({place}):"
+    yield f"Verdicts of the study {name} ({place(folder)}):"
     for item in judgements:
         whose = f" ({item.claim.whose.value} claim)" if item.instead else ""
         yield f"  {item.verdict.name.upper()}: {item.claim.sentence}{whose}"

@@ -10,9 +10,8 @@ import numpy as np
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, Normalize
 
-from student_score.data.csv_file import cut
 from student_score.errors import InputError
-from student_score.masking import masked, visible
+from student_score.masking import cut, masked, visible
 from student_score.model.outcome import Outcome
 from student_score.plots import STYLE, Curve, legend_below, plain, save, stack
 from student_score.sweeps.axes import is_number, leading_key

@@ -17,9 +17,8 @@ from time import time
 from typing import TYPE_CHECKING
 
 from student_score.config.jobs import texts
-from student_score.data.csv_file import cut
 from student_score.errors import InputError, TrackingError
-from student_score.masking import masked, visible
+from student_score.masking import cut, masked, visible
 from student_score.runs.execution import Run
 from student_score.runs.provenance import provenance
 from student_score.runs.recording import failure, record

@@ -45,11 +45,11 @@ def check_reachable(uri: str) -> None:
         raise unusable(uri, f"it is malformed; an address looks like {ADDRESSES}")
     if server:
         check_server(uri, parts)
-    elif path := sqlite_path(uri):
+    elif (path := sqlite_path(uri)) and not uri.endswith("/"):
         check_file(uri, path)
     elif DATABASE.match(uri):
         check_driver(uri)
-    elif uri.startswith("sqlite:") and not re.match(r"sqlite:///(?!:memory:)[^?]", uri):
+    elif uri.endswith("/") or (uri.startswith("sqlite:") and not re.match(r"sqlite:///(?!:memory:)[^?]", uri)):
         raise unusable(uri, "it names no file, so that nothing would be kept; sqlite:///FILE does")
     elif parts.scheme != "sqlite" and not uri.startswith("databricks"):
         raise unusable(uri, f"it is no address of a store; such are {ADDRESSES}")
