@@ -72,7 +72,7 @@ def test_claims_can_come_out_otherwise(runs):
         "units_die": [small, change(large, collapse_epoch=3), largest, long],
         "bias_alone": [small, change(large, avg_loss=large.trajectory().avg_loss + 2e-6), largest, long],
         "not_converged": [small, large, largest, change(long, avg_loss=np.full(60_000, 0.001))],
-        "two_losses": [change(small, train_mse=small.trajectory().avg_loss[-1:]), large, largest, long],
+        "two_losses": [change(small, train_mse=np.full(131, small.trajectory().avg_loss[-1])), large, largest, long],
         "linear_rows": [replace(small, metrics={"baseline/linear/train_mse": 1.0}), large, largest, long],
     }
     assert {*turned, "loss_increases"} == {claim.name for claim in STUDY.claims}
