@@ -40,8 +40,10 @@ class Claim:
     sentence: str
     source: str
     rule: str
+    is_check: bool = False
+    """Whether it is an identity, which holds wherever the code is right, and says nothing about networks."""
 
-    def plain(self) -> dict[str, str]:
+    def plain(self) -> dict[str, str | bool]:
         """Return the claim as it is written to verdicts.json."""
         return {**vars(self), "whose": self.whose.name}
 
