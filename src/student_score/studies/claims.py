@@ -44,8 +44,9 @@ class Claim:
     """Whether it is an identity, which holds wherever the code is right, and says nothing about networks."""
 
     def plain(self) -> dict[str, str | bool]:
-        """Return the claim as it is written to verdicts.json."""
-        return {**vars(self), "whose": self.whose.name}
+        """Return the claim as it is written to verdicts.json, which says of checks that they are some."""
+        said = {**vars(self), "whose": self.whose.name}
+        return said if self.is_check else {key: value for key, value in said.items() if key != "is_check"}
 
     def judge(
         self,
