@@ -58,6 +58,7 @@ MISTAKES = [
     ("", "cannot parse the override ''"),
     ("=", "a key has to stand before the ="),
     ("=1", "'=1': a key has to stand before the ="),
+    ("dataset.name=sort(a=b)", "'sort(a=b)': there is no argument 'a'"),
     ("a=", "Could not override 'a'"),
     (f"dataset.name={LONG}", "it has 100000 characters, and may have at most 500"),
     (f"tracking.experiment={'a' * 257}", "it has 257 characters, and may have at most 256"),

@@ -139,6 +139,8 @@ def sweep_without_m(error: Exception, arguments: Sequence[str]) -> InputError | 
 def parsing_problem(error: OverrideParseException) -> str:
     """Return why Hydra's grammar cannot read an override; what a function says of its arguments stands alone."""
     said = re.sub(r"^Error parsing override '.*'\n", "", str(error))
+    said = re.sub(r"^(Type|Value)Error while evaluating ('.*?'): ", r"\2: ", said)
+    said = re.sub(r"got an unexpected keyword argument", "there is no argument", said)
     if refused := re.match(r"InputError while evaluating '.*?': (.*)", said):
         return f"{error.override.partition('=')[0]}: {refused[1]}"
     functions = re.search(r"\nAvailable: (\S+)", said)
