@@ -20,6 +20,12 @@ AGREE = 1e-6
 SETTLED = 1e-10
 """Score points squared. A flow whose loss is below has come to its end."""
 
+CONFIDENCE = 0.99
+"""Of every interval, which is Wilson's (1927)."""
+
+NEARLY_ALL, SOME, MOST = 0.9, 0.01, 0.5
+"""Shares that count as nearly all, as some, and as most, by the interval's end on their side."""
+
 COHEN = "Cohen et al. 2021"
 HOVERING = Claim(
     name="hovers_at_the_edge",
@@ -27,8 +33,10 @@ HOVERING = Claim(
     sentence="For rates between 0.00148 and 0.00258 the sharpness ends up hovering at 2 / rate.",
     source=f"{COHEN}; the range is a prediction of this study",
     rule=(
-        "At every rate of the 15 within the range the median of sharpness * rate / 2 over the last 2,000 of 20,000 "
-        "steps is within 0.2 % of 1."
+        "A training hovers if the median of sharpness * rate / 2 over the last 2,000 of 20,000 steps is within 0.2 % "
+        "of 1 and 40 % to 60 % of these steps raise the loss. At every rate of the 15 within the range the 99 % Wilson "
+        "interval of the share that hovers, of the 101 trainings within 1e-9 of it, lies above 90 %; refuted if one "
+        "lies below, else undecided."
     ),
 )
 HALF_RISE = Claim(
@@ -37,8 +45,9 @@ HALF_RISE = Claim(
     sentence="At the edge about half of all steps raise the loss, and over many steps it still falls.",
     source=COHEN,
     rule=(
-        "At every rate of the 15 within the range, of the last 2,000 steps 40 % to 60 % raise the loss, and its mean "
-        "over the last tenth of them is below that over the first tenth."
+        "At every rate of the 15 within the range the 99 % Wilson interval of the share of its 101 trainings in which, "
+        "of the last 2,000 steps, 40 % to 60 % raise the loss and its mean over the last tenth of them is below that "
+        "over the first tenth, lies above 90 %; refuted if one lies below, else undecided."
     ),
 )
 FROM_BELOW = Claim(
@@ -46,21 +55,37 @@ FROM_BELOW = Claim(
     whose=Whose.literature,
     sentence="The sharpness rises until it meets 2 / rate and stays near it.",
     source=f"progressive sharpening, {COHEN}",
-    rule="At every rate of the 15 within the range, sharpness * rate / 2 never exceeds 1.1 at any recorded step.",
+    rule=(
+        "At every rate of the 15 within the range, and in all of its 101 trainings, sharpness * rate / 2 never exceeds "
+        "1.1 at any recorded step."
+    ),
 )
 BELOW = Claim(
     name="below_the_range",
     whose=Whose.literature,
     sentence="At a rate below 0.00148 the sharpness ends under 2 / rate, and the loss only falls.",
     source=COHEN,
-    rule="At every rate of the 15 below the range: sharpness * rate / 2 < 1 at the end, none of the last steps rises.",
+    rule=(
+        "At every rate from 0.0014 to 0.001479, in steps of 1e-6: sharpness * rate / 2 < 1 at the end, none of the "
+        "last 2,000 of 20,000 steps raises the loss."
+    ),
 )
 UPPER_EDGE = Claim(
     name="above_the_range",
     whose=Whose.ours,
     sentence="At rates above 0.00258 descent no longer hovers at the edge.",
     source="prediction of this study",
-    rule="At every rate above the range the median of sharpness * rate / 2 is more than 0.2 % away from 1.",
+    rule="At none of the rates above 0.00258, up to 0.0027 in steps of 1e-6, does a training for 20,000 steps hover.",
+)
+SHARP_END = Claim(
+    name="one_rate_where_collapse_begins",
+    whose=Whose.ours,
+    sentence="There is one rate below which descent survives, and above which it collapses.",
+    source="what is assumed where a largest stable rate is quoted",
+    rule=(
+        "Of the trainings at the rates from 0.0014 to 0.0027 in steps of 1e-6 all that neither collapse nor diverge "
+        "are at lower rates than all that do."
+    ),
 )
 LEAVES = Claim(
     name="some_leave_the_edge",
@@ -68,8 +93,10 @@ LEAVES = Claim(
     sentence="At some rates within the range descent meets the edge and leaves it again.",
     source="prediction of this study",
     rule=(
-        "At one rate within the range at least, sharpness * rate / 2 is 1 or more at a recorded step after the first "
-        "200, but none of the last 2,000 of 20,000 steps raises the loss."
+        "A training leaves if sharpness * rate / 2 is 1 or more at a recorded step after the first 200, none of the "
+        "last 2,000 of 20,000 steps raises the loss, and it neither collapses nor diverges. At one rate of the 15 "
+        "within the range at least the 99 % Wilson interval of the share that leaves, of its 101 trainings, lies above "
+        "1 %; refuted if all lie below, else undecided."
     ),
 )
 LASTS = Claim(
@@ -78,8 +105,9 @@ LASTS = Claim(
     sentence="Hovering lasts: ten times as many steps later half of the steps still raise the loss.",
     source=f"{COHEN}, where training stays at the edge until it ends",
     rule=(
-        "At every rate of the 15 at which 40 % to 60 % of the last 2,000 of 20,000 steps raise the loss, so do 40 % to "
-        "60 % of the last 2,000 of 200,000."
+        "Of every fifth of the 101 trainings at each of the 15 rates, those count in which 40 % to 60 % of the last "
+        "2,000 of 20,000 steps raise the loss. The 99 % Wilson interval of the share of them in which so do 40 % to "
+        "60 % of the last 2,000 of 200,000 lies above 90 %; refuted if it lies below, else undecided."
     ),
 )
 FLOW = Claim(
@@ -98,15 +126,68 @@ LOWER_EDGE = Claim(
     sentence="The range begins at 2 / (sharpness at the end of gradient flow).",
     source=COHEN,
     rule=(
-        "Of the 15 rates, and two more 2 % to either side of that limit, sharpness * rate / 2 is 1 or more at a "
-        "recorded step after the first 200 at every rate above the limit and at none below."
+        "Of the rates from 0.0014 in steps of 1e-6 that lie within 5 % of that limit, sharpness * rate / 2 is 1 or "
+        "more at a recorded step after the first 200 at every rate above the limit and at none below."
     ),
 )
 CATAPULT = Claim(
     name="catapult",
-    whose=Whose.ours,
-    sentence="Training converges up to a rate of 2 / (sharpness at the start), and not beyond.",
-    source="Lewkowycz et al. 2020, where this is the limit of the phase without a catapult",
-    rule="Of the trainings for 20,000 steps, those below it neither collapse nor diverge, and all above it do.",
+    whose=Whose.literature,
+    sentence=(
+        "Training works beyond 2 / lambda_0, the largest eigenvalue of the tangent kernel at the start: a catapult "
+        "takes it to a flatter place."
+    ),
+    source="Lewkowycz et al. 2020, who find it for ReLU networks far beyond 4 / lambda_0",
+    rule=(
+        "Of 101 rates evenly spaced from 2 / lambda_0 to 4 / lambda_0, lambda_0 being the largest eigenvalue of the "
+        "Gram matrix of the predictions' gradients over the number of rows, the 99 % Wilson interval of the share at "
+        "which 20,000 steps neither collapse nor diverge lies above 50 %; refuted if below, else undecided."
+    ),
 )
-CLAIMS = (HOVERING, HALF_RISE, FROM_BELOW, BELOW, UPPER_EDGE, LEAVES, LASTS, FLOW, LOWER_EDGE, CATAPULT)
+START_CURVATURE = Claim(
+    name="sharpness_at_the_start",
+    whose=Whose.ours,
+    sentence="Training survives up to a rate of 2 / (sharpness at the start), and not beyond.",
+    source="the quadratic approximation of the loss at the start",
+    rule=(
+        "Of the trainings for 20,000 steps at the 1,301 rates up to 0.0027, at ten up to 0.1 and at those of the "
+        "catapult, those below it neither collapse nor diverge, and all above it do."
+    ),
+)
+NINTH_DECIMAL = Claim(
+    name="the_ninth_decimal_decides_nothing",
+    whose=Whose.ours,
+    sentence="How a training ends does not depend on the ninth decimal of its rate.",
+    source="what is assumed where the outcome of a single training is quoted",
+    rule=(
+        "A training fails (it collapses or diverges), is at the edge (40 % to 60 % of the last 2,000 of 20,000 steps "
+        "raise the loss), rests (none does), or is none of these. At every rate of the 15 all 101 trainings within "
+        "1e-9 of it, 2e-11 apart, are the same of the four."
+    ),
+)
+ROUNDING = Claim(
+    name="rounding_decides_nothing",
+    whose=Whose.ours,
+    sentence="How a training ends is not decided by rounding.",
+    source="what is assumed where the outcome of a single training is quoted",
+    rule=(
+        "At every rate of the 15 all trainings at the 101 doubles nearest to it, which differ in the last bits, are "
+        "the same of those four."
+    ),
+)
+CLAIMS = (
+    HOVERING,
+    HALF_RISE,
+    FROM_BELOW,
+    BELOW,
+    UPPER_EDGE,
+    SHARP_END,
+    LEAVES,
+    LASTS,
+    FLOW,
+    LOWER_EDGE,
+    CATAPULT,
+    START_CURVATURE,
+    NINTH_DECIMAL,
+    ROUNDING,
+)
