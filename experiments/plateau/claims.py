@@ -66,9 +66,9 @@ ALL_COLLAPSE = Claim(
         "the next step makes their sums negative; a prediction of this study"
     ),
     rule=(
-        "Of 1000 starts, each trained at nine rates from 0.01 to 1.9 in six row orders, the 99 % Wilson interval of the "
-        "share of those that collapse in all 54 trainings lies above 99 %; refuted if it lies below, undecided if it "
-        "contains 99 %."
+        "Of 1000 starts, each trained at nine rates from 0.01 to 1.9 in six row orders, the 99 % Wilson interval of "
+        "the share of those that collapse in all 54 trainings lies above 99 %; refuted if it lies below, undecided if "
+        "it contains 99 %."
     ),
 )
 NONE_DIVERGES = Claim(
