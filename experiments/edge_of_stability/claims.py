@@ -33,10 +33,10 @@ HOVERING = Claim(
     sentence="For rates between 0.00148 and 0.00258 the sharpness ends up hovering at 2 / rate.",
     source=f"{COHEN}; the range is a prediction of this study",
     rule=(
-        "A training hovers if the median of sharpness * rate / 2 over the last 2,000 of 20,000 steps is within 0.2 % "
-        "of 1 and 40 % to 60 % of these steps raise the loss. At every rate of the 15 within the range the 99 % Wilson "
-        "interval of the share that hovers, of the 101 trainings within 1e-9 of it, lies above 90 %; refuted if one "
-        "lies below, else undecided."
+        "A training hovers if the median of sharpness * rate / 2 over 50 pairs of neighbouring steps, 40 apart, of the "
+        "last 2,000 of 20,000 steps is within 0.2 % of 1 and 40 % to 60 % of these 2,000 steps raise the loss. At "
+        "every rate of the 15 within the range the 99 % Wilson interval of the share that hovers, of the 101 trainings "
+        "within 1e-9 of it, lies above 90 %; refuted if one lies below, else undecided."
     ),
 )
 HALF_RISE = Claim(
