@@ -58,8 +58,8 @@ ALL_COLLAPSE = Claim(
     name="all_collapse",
     whose=Whose.ours,
     sentence=(
-        "At nine rates from 0.01 to 1.9 next to every start ends as a constant, in every row order: He's initialisation "
-        "with 1, 2, 4 or 8 units."
+        "At nine rates from 0.01 to 1.9 next to every start ends as a constant, in every row order: He's "
+        "initialisation with 1, 2, 4 or 8 units."
     ),
     source=(
         "at such rates a step moves weights by more than their size, and where all active units err on the same side "
@@ -74,7 +74,7 @@ ALL_COLLAPSE = Claim(
 NONE_DIVERGES = Claim(
     name="none_diverges",
     whose=Whose.ours,
-    sentence="At none of these rates more than next to no start becomes non-finite: the units die before they can.",
+    sentence="At these rates next to no start becomes non-finite: the units die before it can.",
     source="each step cubes the size of the weights at most, and few steps pass before all units are dead",
     rule=(
         "Of the same 1000 starts the 99 % Wilson interval of the share of those that become non-finite in any of their "
