@@ -120,7 +120,8 @@ FOURFOLD_READING = Claim(
 POWER = Claim(
     name="range_test_power",
     whose=Whose.ours,
-    sentence="On linear ramps the rate at which the loss falls most steeply goes with 1 / sqrt(length).",
+    sentence="On linear ramps the rate at which the loss falls most steeply goes with the length to a power between "
+    "-0.6 and -0.4.",
     source="for slow ramps the loss depends on the sum of the rates so far; on a linear ramp the rate goes with the "
     "square root of that sum, and with 1 / sqrt(length)",
     rule=(
