@@ -171,8 +171,8 @@ ROUNDING = Claim(
     sentence="How a training ends is not decided by rounding.",
     source="what is assumed where the outcome of a single training is quoted",
     rule=(
-        "At every rate of the 15 all trainings at the 101 doubles nearest to it, which differ in the last bits, are "
-        "the same of those four."
+        "At every rate from 0.0014 to 0.0027 in steps of 1e-6 the trainings at the five doubles nearest to it, which "
+        "differ in the last bits, are the same of those four."
     ),
 )
 CLAIMS = (
