@@ -61,12 +61,12 @@ NONE_BY_STEP = Claim(
 ALL_DIE = Claim(
     name="all_die_at_0.002",
     whose=Whose.ours,
-    sentence="At a rate of 0.002 next to every network loses all its units within 1000 epochs, in every row order.",
+    sentence="At a rate of 0.002 all units die within 1000 epochs, in every row order.",
     source="prediction of this study, made from the article's row order",
     rule=(
-        "In each of the six row orders the Clopper-Pearson interval of the share of networks, of those with a living "
-        "unit at the start, that have none at the end lies above 99 %; refuted if it lies below in one, undecided "
-        "otherwise. Each has 99.83 % confidence, so that all six together have 99 %."
+        "All units that are alive at the start are dead after 1000 epochs at 0.002, in each of the six row orders. "
+        "The shares of networks that lose all their units are told with Clopper-Pearson intervals, each of 99.83 % "
+        "confidence, so that all six together have 99 %."
     ),
 )
 ALL_DIE_LATER = Claim(
@@ -75,8 +75,9 @@ ALL_DIE_LATER = Claim(
     sentence="At 0.0027, 0.003 and 0.005 next to every network loses all its units, in every row order.",
     source="prediction of this study: at rates beyond any stable minimum a network can only end dead",
     rule=(
-        "As at 0.002, at each of the three rates and in each of the six row orders; each of the 18 intervals has "
-        "99.94 % confidence, so that all together have 99 %."
+        "At each of the three rates and in each of the six row orders the Clopper-Pearson interval of the share of "
+        "networks, of those with a living unit at the start, that have none after 1000 epochs lies above 99 %; refuted "
+        "if it lies below in one case, undecided otherwise. Each of the 18 has 99.94 % confidence, all together 99 %."
     ),
 )
 CONTROL_IS_FLOW = Claim(
