@@ -70,7 +70,7 @@ ALL_DIE = Claim(
     ),
 )
 ALL_DIE_LATER = Claim(
-    name="all_die_at_0.003",
+    name="all_die_from_0.0027",
     whose=Whose.ours,
     sentence="At 0.0027, 0.003 and 0.005 next to every network loses all its units, in every row order.",
     source="prediction of this study: at rates beyond any stable minimum a network can only end dead",
