@@ -290,8 +290,8 @@ def test_defaults_are_the_article():
     [
         (
             [],
-            "8d6182e73172977c8ecdcadac6d21734daac53e5773bc89dd88b1f50c73a3366",
-            "edc33c105330e4e5c8fd6435370ac855158c0a578d497842511e92694303b744",
+            "574665a4a7b532b0d99ecbf6636bca618c4bbf131e8e00a41570391f359c392e",
+            "cbeef8f0ec817a5c6a063eee9a0deb66e52751311466287a39aa29604d6bd46d",
         ),
         (
             [
@@ -301,8 +301,8 @@ def test_defaults_are_the_article():
                 "training.learning_rate=0.002",
                 "dataset.scale=features",
             ],
-            "2862f38449e6b3567260318cf27431028bd0e386701d0bb242b9339c544d23be",
-            "658aaef1901c526cb4abf8b92ef9a7344c0bf3f2a582859d6414381c32796ec0",
+            "f84378e83323bc15fbfb7e3b16b9af2029c01c72eb74c03ce1dcfd11989e10fc",
+            "5d3f5224e82d3277f996f140c7ce34a6db79aaf357d86220a3131762f571b78c",
         ),
     ],
 )

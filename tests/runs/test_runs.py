@@ -12,6 +12,7 @@ from student_score.config.identity import flattened, plain
 from student_score.config.schema import Config, DatasetConfig, NetworkConfig, TrackingConfig, TrainingConfig
 from student_score.data.rows import Scale
 from student_score.errors import InputError
+from student_score.model.activations import Activation
 from student_score.model.network import Initialisation
 from student_score.model.sampling import Sampling
 from student_score.paths import REPOSITORY
@@ -63,6 +64,49 @@ def test_the_transcript_says_what_the_article_does_not():
     assert "Mean squared error at the final weights: 216.7" in text
     assert "Mean score on the same rows: 216.7" in text
     assert "Linear regression on the same rows:" in text
+
+
+WITHOUT_EPOCH = (
+    "Collapsed in epoch: no single one (the predictions ended within 0.001 points of each other; hidden units were "
+    "active up to the last epoch)"
+)
+
+
+@pytest.mark.parametrize(
+    ("training", "network", "outcome", "line"),
+    [
+        (
+            {"learning_rate": 0.01},
+            {},
+            "collapsed",
+            "Collapsed in epoch: 2 (first epoch without a hidden unit active on any training row)",
+        ),
+        (
+            {"learning_rate": 0.0018, "sampling": Sampling.with_replacement, "seed": 15},
+            {},
+            "oscillating",
+            "Collapsed in epoch: never",
+        ),
+        *(
+            (
+                {"learning_rate": 0.1},
+                {"activation": activation},
+                "collapsed",
+                WITHOUT_EPOCH,
+            )
+            for activation in (Activation.tanh, Activation.sigmoid)
+        ),
+        ({"learning_rate": 0.0001}, {}, "slow", "Collapsed in epoch: never"),
+    ],
+)
+def test_line_note_and_metric_say_of_a_collapse_what_the_outcome_says(training, network, outcome, line):
+    """A collapse has its epoch, or the reason why it has none; what has not collapsed never did."""
+    run = done(replace(configured(**training), network=NetworkConfig(**network)))
+    lines, kept = list(transcript(run)), record(run)
+    assert run.trajectory.outcome.name == kept.tags["outcome"] == outcome
+    assert [text for text in lines if "ollapsed in" in text] == [line]
+    assert (f" {line}." in kept.note) == ("Collapsed in epoch" in kept.note) == (outcome == "collapsed")
+    assert ("collapse_epoch" in kept.metrics) == ("Collapsed in epoch: 2" in line)
 
 
 def test_the_interval_follows_the_configuration():

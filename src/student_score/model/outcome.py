@@ -129,6 +129,11 @@ class EndState(Generic[Value]):
         return cast("Value", share)
 
 
+def can_collapse(target_spread: float) -> bool:
+    """Say whether one prediction for all rows is a collapse: of targets that do not differ it is a fit."""
+    return target_spread >= COLLAPSED_SPREAD
+
+
 def window_length(epochs: int) -> int:
     """Return how many epochs the window has: a tenth of all, at least one."""
     return max(1, int(epochs * WINDOW))
@@ -193,8 +198,7 @@ def outcome_codes(state: EndState[float] | EndState[NDArray[Any]]) -> Integers:
 
     One training has one code, in an array without dimensions.
     """
-    # Targets that do not differ are rightly predicted by one number: that is a fit, not a collapse, and its
-    # yardstick is the spread that would count as none.
+    # The yardstick of targets that do not differ is the spread that would count as none.
     variance = np.maximum(state.target_variance, COLLAPSED_SPREAD**2)
     # A training about to diverge has losses whose multiples and sums exceed a double.
     with np.errstate(invalid="ignore", over="ignore"):
@@ -207,7 +211,7 @@ def outcome_codes(state: EndState[float] | EndState[NDArray[Any]]) -> Integers:
     beats_the_mean = state.train_mse < (1 - FIT_SHARE) * variance
     rules = [
         (np.logical_not(state.finite), Outcome.diverged),
-        (same_prediction & np.greater_equal(state.target_spread, COLLAPSED_SPREAD), Outcome.collapsed),
+        (same_prediction & can_collapse(state.target_spread), Outcome.collapsed),
         (state.train_mse < CONVERGED_SHARE * variance, Outcome.converged),
         (rises, Outcome.oscillating),
         (at_rest & beats_the_mean, Outcome.settled),

@@ -17,7 +17,7 @@ from student_score.masking import cut, masked
 from student_score.runs.execution import Run
 from student_score.runs.provenance import provenance
 from student_score.runs.task import Task
-from student_score.runs.transcript import LISTED_PARAMETERS, transcript
+from student_score.runs.transcript import LISTED_PARAMETERS, described_collapse, transcript
 from student_score.tracking.record import Input, Record
 from student_score.tracking.views import LOG_LOSS_METRIC, LOG_RATE_METRIC, RATE_METRIC
 from student_score.training.train import predict_scores
@@ -179,9 +179,8 @@ def note(run: Run) -> str:
     """Return the run's entry in the lab book."""
     config, trajectory = run.task.config, run.trajectory
     network, training, rows = config.network, config.training, len(run.task.split.train)
-    collapse = (
-        f" No hidden unit was active from epoch {trajectory.collapse_epoch} on." if trajectory.collapse_epoch else ""
-    )
+    described = described_collapse(trajectory)
+    collapse = f" Collapsed in epoch: {described}." if described else ""
     diverged = f" It diverged in epoch {trajectory.diverged_epoch}." if trajectory.diverged_epoch else ""
     baselines = ", ".join(f"{label} {run.baselines[name].train_mse:.4g}" for name, (label, _) in BASELINES.items())
     return (

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from student_score.data.baseline import BASELINES, EXACT, Baseline
 from student_score.masking import visible
 from student_score.model.network import Parameters
-from student_score.model.outcome import r_squared
+from student_score.model.outcome import COLLAPSED_SPREAD, Outcome, r_squared
 from student_score.runs.execution import Run
 from student_score.runs.task import LISTED_ROWS
 from student_score.training.trajectory import Trajectory
@@ -26,7 +26,7 @@ def transcript(run: Run) -> Iterator[str]:
     yield f"Outcome: {trajectory.outcome.name} - {trajectory.outcome.sentence}"
     if trajectory.diverged_epoch is not None:
         yield f"Diverged in epoch: {trajectory.diverged_epoch}"
-    yield f"Collapsed in epoch: {trajectory.collapse_epoch or 'never'} (first epoch without an active hidden unit)"
+    yield f"Collapsed in epoch: {described_collapse(trajectory) or 'never'}"
     yield f"Avg Loss, each error before its row's update: {trajectory.avg_loss[-1]:.4g}"
     mean = run.baselines["mean"]
     ours = Baseline(train_mse=trajectory.end.train_mse, test_mse=run.test_mse)
@@ -34,6 +34,18 @@ def transcript(run: Run) -> Iterator[str]:
     for name, (label, _) in BASELINES.items():
         yield f"{label[0].upper()}{label[1:]} on the same rows: {described_errors(run.baselines[name], mean)}"
     yield from reservations(run)
+
+
+def described_collapse(trajectory: Trajectory) -> str:
+    """Return since when no hidden unit has been active, or how a training collapsed without such an epoch, or ""."""
+    if trajectory.collapse_epoch is not None:
+        return f"{trajectory.collapse_epoch} (first epoch without a hidden unit active on any training row)"
+    if trajectory.outcome is not Outcome.collapsed:
+        return ""
+    return (
+        f"no single one (the predictions ended within {COLLAPSED_SPREAD:g} points of each other; hidden units were "
+        "active up to the last epoch)"
+    )
 
 
 def reservations(run: Run) -> Iterator[str]:

@@ -51,6 +51,17 @@ class Network:
             total += error * error
         return total / len(rows)
 
+    def is_constant(self, rows: Sequence[Row], activation: Activation) -> bool:
+        """Say whether every hidden unit has slope 0 and one and the same output on all rows.
+
+        The network then predicts one score for all of them, and ever will: no gradient reaches a hidden weight.
+        """
+        for w, b in zip(self.units, self.b1, strict=True):
+            outputs, slopes = zip(*(activation.evaluate(weighted_sum(x, w, b)) for x in rows), strict=True)
+            if any(slopes) or any(output != outputs[0] for output in outputs):
+                return False
+        return True
+
 
 def weighted_sum(values: Sequence[float], weights: Sequence[float], bias: float) -> float:
     """Return v0*w0 + v1*w1 + ... + bias, summed strictly left to right."""
@@ -70,7 +81,7 @@ def train_epochs(
     """Train `net` in place, one epoch for each order of the rows.
 
     Yields after every epoch its avg_loss (mean of the squared errors, each taken before its row's update) and
-    whether any hidden unit was active (had a slope) on any row as that row was seen.
+    whether any hidden unit had a slope on any row as that row was seen.
     """
     evaluate, (units, b1, w2) = activation.evaluate, (net.units, net.b1, net.w2)
     hidden, inputs = range(len(w2)), range(len(rows[0]))

@@ -13,6 +13,7 @@ from student_score.arrays import Floats, Integers
 from student_score.data.rows import Rows, Split
 from student_score.errors import InputError
 from student_score.model.activations import Activation
+from student_score.model.outcome import can_collapse
 from student_score.model.sampling import Sampling, check_row_order
 
 LARGEST_OBSERVED = 500
@@ -75,6 +76,11 @@ class Setup:
         if not inside or (np.diff(wanted) <= 0).any() or (wanted != given).any():
             raise InputError(f"{name}={given} must be whole numbers that increase within 1..{self.epochs}")
         return wanted
+
+    @property
+    def can_collapse(self) -> bool:
+        """Whether the training targets differ, so that one prediction for all rows is a collapse and not a fit."""
+        return can_collapse(float(np.ptp(self.split.train.targets)))
 
     @property
     def n_features(self) -> int:

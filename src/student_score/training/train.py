@@ -17,7 +17,7 @@ from student_score.training.reference import Network, train_epochs
 from student_score.training.setup import Networks, Observable, Setup, Trainer, check_epochs, check_observe
 from student_score.training.trajectory import Trajectory, log_spaced_epochs
 
-ALGORITHM_VERSION = 3
+ALGORITHM_VERSION = 4
 """Raised whenever the same configuration and data would give other numbers; part of every run's identity."""
 
 RECORDED = 200
@@ -105,7 +105,7 @@ def with_reference(setup: Setup, networks: Networks, *, keep_parameters: bool) -
     for flat, rate, _, order, seed in zip(*each, strict=True):
         start = Parameters.from_flat(flat, n_features=setup.n_features, hidden_size=setup.hidden_size)
         net, avg_loss, errors, states = Network.of(start), list[float](), list[list[float]](), list[Floats]()
-        collapse_epoch = diverged_epoch = None
+        quiet_since = diverged_epoch = None
         fixed = order.tolist() if setup.sampling in {Sampling.cyclic, Sampling.full_batch} else None
         orders = row_orders(setup.sampling, n, setup.epochs, row_order=fixed, seed=int(seed))
         loop = train_epochs(
@@ -117,22 +117,24 @@ def with_reference(setup: Setup, networks: Networks, *, keep_parameters: bool) -
         )
         for epoch, (loss, active) in enumerate(loop, start=1):
             avg_loss.append(loss)
+            quiet_since = None if active else quiet_since or epoch
             if not (math.isfinite(loss * squared_points) and net.is_finite()):
                 diverged_epoch = epoch
                 break
-            if not active and collapse_epoch is None:
-                collapse_epoch = epoch
             if epoch in recorded:
                 errors.append([net.mean_squared_error(*rows, setup.activation) for rows in lists])
                 if keep_parameters:
                     states.append(net.parameters().flat())
+        # Hidden weights rest while no unit is active: where none is on any row now, none was since then. An epoch that
+        # diverged was none to collapse in.
+        constant = setup.can_collapse and net.is_constant(lists[0][0], setup.activation)
         yield trajectory(
             setup,
             start,
             net.parameters(),
             avg_loss=np.array(avg_loss),
             errors=np.array(errors, dtype=np.float64).reshape(len(errors), len(lists)),
-            collapse_epoch=collapse_epoch,
+            collapse_epoch=quiet_since if constant and quiet_since != diverged_epoch else None,
             diverged_epoch=diverged_epoch,
             observed=np.array(states, dtype=np.float64).reshape(len(states), setup.size) if keep_parameters else None,
         )

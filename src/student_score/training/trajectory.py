@@ -57,7 +57,10 @@ class Trajectory:
         predictions: (n,) final predictions on the training rows.
         dead_units: (hidden_size,) which units end with zero slope on every training row.
         end: what the outcome was decided from.
-        collapse_epoch: first epoch in which no hidden unit was active on any row, or None.
+        collapse_epoch: first epoch from which on, to the end, no hidden unit was active on any training row, drawn or
+            not; None if one was, or died in the last epoch, or if the targets do not differ: one prediction for all
+            rows is then a fit. A unit is active on rows if its slope is not 0 or its output differs between them.
+            Whoever has a collapse epoch ended as collapsed or diverged; who collapsed without dying has none.
         diverged_epoch: first epoch after which a loss or a weight was not finite, or None.
         observed: (m, size) flat parameters at the recorded epochs, in the network's own units; None unless they were
             asked for.

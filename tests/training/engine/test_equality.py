@@ -1,6 +1,7 @@
 """The compiled trainer computes what the reference trainer computes, every bit of it, however it is called."""
 
 import itertools
+from dataclasses import replace
 
 import numba
 import numpy as np
@@ -73,6 +74,9 @@ CASES = [
     (LARGE, Activation.relu, EACH_ROW, BOTH),
 ]
 
+REUSED = {(case[0], case[1], sampling) for case in CASES for sampling in case[2] if case[3] is BOTH}
+"""Shapes, activations and samplings that have a special kernel."""
+
 
 @pytest.mark.parametrize(
     ("shape", "activation", "samplings", "kernels"),
@@ -83,6 +87,28 @@ def test_every_activation_sampling_and_size(assert_equals_reference, shape, acti
     """Random starts, rates from 1e-5 to 3, orders, seeds and test rows; many diverge, some collapse."""
     for sampling in samplings:
         assert_equals_reference(*random_problem(*shape, activation, sampling, seed=7), kernels)
+
+
+def test_rows_that_are_not_drawn_are_looked_at(article_split, assert_equals_reference):
+    """A tenth of these networks live through an epoch that draws no row on which a unit is active; all kernels agree.
+
+    One of 64 lanes may collapse while others train on.
+    """
+    setup = Setup(split=article_split, hidden_size=2, epochs=300, sampling=Sampling.with_replacement)
+    networks = Networks(starts=START, learning_rate=0.0018, seed=np.arange(150))
+    assert_equals_reference(setup, networks, BOTH)
+    trained = train_networks(setup, networks, Effort(special=True))
+    assert 30 < np.count_nonzero(trained.collapse_epoch) < 120
+
+
+@pytest.mark.parametrize("sampling", Sampling)
+@pytest.mark.parametrize("activation", Activation)
+def test_collapses_from_saturated_starts(assert_equals_reference, activation, sampling):
+    """Units that begin flat, on some rows or all, with outputs that differ or do not; some diverge afterwards."""
+    setup, networks = random_problem(*SMALL, activation, sampling, seed=17)
+    starts = np.asarray(networks.starts) * 10.0 ** np.random.default_rng(18).integers(0, 4, (len(networks.starts), 1))
+    kernels = BOTH if (SMALL, activation, sampling) in REUSED else GENERAL_ONLY
+    assert_equals_reference(setup, replace(networks, starts=starts), kernels)
 
 
 @pytest.mark.slow

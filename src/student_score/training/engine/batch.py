@@ -63,7 +63,7 @@ class TrainedNetworks:
         recorded_epochs: (m,) the epochs after which the mean squared errors were taken.
         train_mse: (networks, m) mean squared error at fixed weights on the training rows; NaN from divergence on.
         test_mse: (networks, m) the same on the test rows; None without test rows.
-        collapse_epoch: (networks,) first epoch in which no hidden unit was active on any row; 0 if none.
+        collapse_epoch: (networks,) as in `Trajectory`; 0 if none.
         diverged_epoch: (networks,) first epoch after which a loss in score points or a parameter was not finite,
             which is the last that ran; 0 if none.
         late_rises, late_rise, late_min, late_max, late_mean, earlier_mean: (networks,) of avg_loss in score points
@@ -140,6 +140,7 @@ def train_networks(
         threads=threads if updates > DIRECT_UPDATES else 0,
         progress=effort.progress,
     )
+    out.events[:, 0] *= setup.can_collapse
     return TrainedNetworks(
         finals=out.finals,
         loss_epochs=shared.loss_epochs,

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from student_score.arrays import Floats, Integers
 from student_score.training.engine.layout import (
     ACTIVE,
-    COLLAPSE,
     EARLIER,
     ENDED,
     HIDDEN_RATE,
@@ -20,6 +19,7 @@ from student_score.training.engine.layout import (
     LOW,
     OUTPUT_RATE,
     OUTPUT_STEP,
+    QUIET,
     RISE,
     RISES,
     SHUFFLED,
@@ -32,7 +32,7 @@ from student_score.training.engine.layout import (
     Work,
 )
 from student_score.training.engine.scalars import compiled, draw
-from student_score.training.engine.steps import predict
+from student_score.training.engine.steps import is_constant, predict
 from student_score.training.setup import Each
 
 
@@ -49,7 +49,7 @@ def load(
         for k in range(len(p)):
             p[k, lane] = starts[network, k]
             sums[k, lane] = 0.0
-        state[COLLAPSE, lane] = state[TOTAL, lane] = state[ACTIVE, lane] = state[EARLIER, lane] = 0.0
+        state[QUIET, lane] = state[TOTAL, lane] = state[ACTIVE, lane] = state[EARLIER, lane] = 0.0
         state[HIDDEN_STEP, lane], state[OUTPUT_STEP, lane] = hidden_rates[network], output_rates[network]
         state[HIDDEN_RATE, lane] = -1.0 if full_batch else hidden_rates[network]
         state[OUTPUT_RATE, lane] = -1.0 if full_batch else output_rates[network]
@@ -102,7 +102,7 @@ def fill(
 def end_epoch(
     p: Floats, state: Floats, totals: Floats, epoch: int, scale: float, unrolled: bool, size: int, lanes: int
 ) -> bool:
-    """Note each lane's total and whether it collapsed, clear the sums, and say whether to look for divergence.
+    """Note each lane's total and since when no unit was active, clear the sums, and say whether to look for divergence.
 
     A sum is finite only if all that it adds up are: one sum for each lane is enough to tell that nothing diverged.
     """
@@ -115,8 +115,8 @@ def end_epoch(
             for k in range(size):
                 check += p[k, lane]
         suspicious += check - check != 0.0
-        first_quiet = state[ACTIVE, lane] == 0.0 and state[COLLAPSE, lane] == 0.0
-        state[COLLAPSE, lane] = epoch if first_quiet else state[COLLAPSE, lane]
+        since = epoch if state[QUIET, lane] == 0.0 else state[QUIET, lane]
+        state[QUIET, lane] = since if state[ACTIVE, lane] == 0.0 else 0.0
         state[TOTAL, lane] = state[ACTIVE, lane] = 0.0
     if not unrolled:
         for k in range(size):
@@ -137,8 +137,8 @@ def mark_lost(
         for k in range(len(p)):
             lost = lost or p[k, lane] - p[k, lane] != 0.0
         if running[lane] == TRAINS and lost:
-            if state[COLLAPSE, lane] == epoch:  # A network that diverges no longer collapses.
-                state[COLLAPSE, lane] = 0.0
+            if state[QUIET, lane] == epoch:  # A network that diverges no longer collapses.
+                state[QUIET, lane] = 0.0
             events[base + lane, 1] = epoch
             running[lane] = LOST
 
@@ -188,8 +188,9 @@ def note_window(state: Floats, totals: Floats, epoch: int, shared: Shared, lanes
 
 @compiled
 def end_networks(
-    p: Floats, state: Floats, ran: int, base: int, real: int, work: Work, shared: Shared, out: Ends
-) -> bool:
+    p: Floats, state: Floats, ran: int, base: int, real: int, code: int, units: int, inputs: int, work: Work,
+    shared: Shared, out: Ends,
+) -> bool:  # fmt: skip
     """Write the ends of the networks that are lost or, after the last epoch, of all; say whether any still trains.
 
     That is: the parameters, the collapse epoch, and what `note_window` found, NaN for those lost.
@@ -207,7 +208,9 @@ def end_networks(
             ends[network, 4] = np.nan if lost else state[SUM, lane] / window
             ends[network, 5] = np.nan if lost else (state[EARLIER, lane] / window if ran > window else np.inf)
             ends[network, 6] = latest[lane] / n * shared.scale
-            events[network, 0] = int(state[COLLAPSE, lane])
+            # Hidden weights rest while no unit is active: where none is on any row now, none was since then.
+            if state[QUIET, lane] != 0.0 and is_constant(p, lane, shared.features, n, code, units, inputs):
+                events[network, 0] = int(state[QUIET, lane])
             for k in range(len(p)):
                 finals[network, k] = p[k, lane]
                 p[k, lane] = 0.0  # A network that never moves takes its place.

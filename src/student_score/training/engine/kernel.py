@@ -107,7 +107,7 @@ def make_kernel(  # noqa: C901 - One function: a kernel that calls compiled clos
                     take_errors(p, records, base, real, code, units, inputs, work, shared, out)
                     records += 1
                 if (suspicious or epoch == shared.epochs) and not end_networks(
-                    p, state, epoch, base, real, work, shared, out
+                    p, state, epoch, base, real, code, units, inputs, work, shared, out
                 ):
                     break
 

@@ -62,8 +62,9 @@ class Ends(NamedTuple):
 
 
 (
-    ERROR, TOTAL, ACTIVE, COLLAPSE, HIDDEN_RATE, OUTPUT_RATE, HIDDEN_STEP, OUTPUT_STEP,
+    ERROR, TOTAL, ACTIVE, QUIET, HIDDEN_RATE, OUTPUT_RATE, HIDDEN_STEP, OUTPUT_STEP,
     RISES, RISE, LOW, HIGH, SUM, EARLIER, LATEST,
 ) = range(15)  # fmt: skip
 """Rows of `state`: the error on the present row; the epoch's sums so far of the squared errors and of the slopes; the
-collapse epoch or 0; the learning rates of w1 and b1, and of w2 and b2; what `note_window` finds."""
+first of the epochs up to now without an active unit, or 0; the learning rates of w1 and b1, and of w2 and b2; what
+`note_window` finds."""

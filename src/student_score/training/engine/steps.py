@@ -39,6 +39,24 @@ def predict(p: Floats, lane: int, features: Floats, row: int, code: int, units: 
 
 
 @compiled
+def is_constant(p: Floats, lane: int, features: Floats, n: int, code: int, units: int, inputs: int) -> bool:
+    """Say of one lane what `reference.Network.is_constant` says of a network, for the first n rows."""
+    b1 = inputs * units
+    constant, first = True, 0.0
+    for j in range(units):
+        row = 0
+        while constant and row < n:
+            z = features[row, 0] * p[j, lane]
+            for i in range(1, inputs):
+                z += features[row, i] * p[i * units + j, lane]
+            output, slope = activate(code, z + p[b1 + j, lane])
+            first = output if row == 0 else first
+            constant = slope == 0.0 and output == first
+            row += 1
+    return constant
+
+
+@compiled
 def forward(
     p: Floats,
     hidden: Floats,
