@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from student_score.studies.claims import Findings, Judgement, prose
 
 from .claims import BIAS_ALONE, LINEAR, LOSS_INCREASES, NOT_CONVERGED, TRANSCRIPTS, UNITS_DIE
-from .judge import LARGE, LARGEST, SMALL
+from .judge import LARGE, LARGEST, SMALL, points
 from .published import EPOCHS
 
 
@@ -26,8 +26,8 @@ def what_the_rate_does(found: Findings) -> Iterator[str]:
         last = max(found.of(UNITS_DIE).measured[f"collapse_epoch_at_{rate:g}"] for rate in (LARGE, LARGEST))
         yield (
             f"At the article's rate of {SMALL:g} the network is still learning after {EPOCHS} epochs; at {LARGE:g} and "
-            f"{LARGEST:g} both hidden units are dead by epoch {last}, so that the loss does not increase: it stays "
-            "where one prediction for every student leaves it."
+            f"{LARGEST:g} the error {first_epoch(found)}, both hidden units are dead by epoch {last}, and the loss "
+            "falls to where one prediction for every student leaves it."
         )
         return
     yield from found.say(
@@ -35,3 +35,12 @@ def what_the_rate_does(found: Findings) -> Iterator[str]:
     )
     yield from found.say(UNITS_DIE, "At 0.01 and 0.1 both hidden units die and the network becomes a constant.")
     yield from found.say(LOSS_INCREASES, "At 0.01 and 0.1 the loss increases, as the article says.")
+
+
+def first_epoch(found: Findings) -> str:
+    """Return what the first epoch does to the error at the large rates."""
+    course = found.of(LOSS_INCREASES).measured
+    start = course[f"train_mse_at_the_start_at_{LARGE:g}"]
+    after = [course[f"train_mse_after_epoch_1_at_{rate:g}"] for rate in (LARGE, LARGEST)]
+    verb = "jumps once, in epoch 1, from" if min(after) > start else "goes in epoch 1 from"
+    return f"{verb} {points(start)} to {points(after[0])} and {points(after[1])} points²"

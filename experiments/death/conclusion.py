@@ -8,21 +8,22 @@ from student_score.studies.numbers import in_percent
 
 from .claims import (
     ALL_DIE,
+    ALL_DIE_LATER,
+    BIAS_PREVENTS,
     BORN_DEAD,
     CONTROL_IS_FLOW,
     FLOW_KILLS_NEGATIVE,
-    LEAKY_PREVENTS,
+    LEAKY_REVIVES,
     NONE_BY_STEP,
     NONE_DIES,
-    POSITIVE_BIAS_PREVENTS,
     POSITIVE_WEIGHTS_PREVENT,
 )
 
 HELP = (
     (
-        POSITIVE_BIAS_PREVENTS,
-        "a bias of 1 keeps units from being born dead",
-        "a bias of 1 does not keep units from being born dead",
+        BIAS_PREVENTS,
+        "a bias of 0.1 keeps units from being born dead",
+        "a bias of 0.1 does not keep units from being born dead",
     ),
     (
         POSITIVE_WEIGHTS_PREVENT,
@@ -30,9 +31,9 @@ HELP = (
         "positive input weights do not keep all units alive",
     ),
     (
-        LEAKY_PREVENTS,
-        "with leaky ReLU no network ends as a constant",
-        "with leaky ReLU networks still end as a constant, or with ReLU none does",
+        LEAKY_REVIVES,
+        "with leaky ReLU most networks recover the units that start inactive",
+        "with leaky ReLU most networks do not recover all units that start inactive",
     ),
 )
 """What is to help, and what is said of it where it does and where it does not."""
@@ -64,16 +65,31 @@ def born_dead(found: Findings) -> str:
 
 
 def what_kills(found: Findings) -> Iterator[str]:
-    """Yield what becomes of living units at a small rate and at twice that rate."""
-    if found.fails(NONE_DIES) and found.holds(ALL_DIE):
+    """Yield what becomes of living units at a small rate, at twice that rate and at larger ones."""
+    if found.fails(NONE_DIES):
         steps = f", {share(found, NONE_BY_STEP, 'killed_by_step')} by a step" if found.fails(NONE_BY_STEP) else ""
-        yield (
-            f"Small rates do not save the others: at 0.001 {share(found, NONE_DIES, 'killed')} of them die{steps}, "
-            "and at 0.002 all do."
-        )
+        parts = [f"Small rates do not save the others: at 0.001 {share(found, NONE_DIES, 'killed')} of them die{steps}"]
+        if found.holds(ALL_DIE):
+            parts.append("at 0.002 all do, in every row order")
+        if found.fails(ALL_DIE):
+            parts.append(f"at 0.002 {lost(found)} of the networks lose all units, in six row orders")
+        if found.holds(ALL_DIE_LATER):
+            parts.append("at 0.0027 to 0.005 next to every network loses all units, in every order")
+        yield f"{'; '.join(parts)}."
         return
     yield from found.say(NONE_DIES, "At 0.001 no unit dies that is alive at the start.")
-    yield from found.say(ALL_DIE, "At 0.002 all units die.")
+    yield from found.say(ALL_DIE, "At 0.002 all units die, in every row order.")
+    yield from found.say(ALL_DIE_LATER, "At 0.0027 to 0.005 next to every network loses all units, in every order.")
+
+
+def lost(found: Findings) -> str:
+    """Return the range over the row orders of the share of networks that lose all their units at 0.002."""
+    shares = [
+        value[0] / value[1]
+        for name, value in found.of(ALL_DIE).measured.items()
+        if "that_lose_all_units" in name and not name.endswith("interval")
+    ]
+    return f"{in_percent(min(shares))} to {in_percent(max(shares))}"
 
 
 def what_the_flow_kills(found: Findings) -> Iterator[str]:

@@ -11,7 +11,7 @@ from student_score.data.article import ARTICLE_ROWS
 from student_score.plots import STYLE, Panel, legend_below, save, stack
 
 from .closed_forms import probability_born_dead
-from .shares import Fates, born_dead_by_size, mean_fates, select
+from .shares import ARTICLE_ORDER, Fates, born_dead_by_size, mean_fates, select
 from .trainings import FINER, HE, INTERVENTIONS, LEAKY, MODERATE, SIZES
 
 LOOKS = {"born dead": "black", "killed, as by the flow": "#0072B2", "killed by a step": "#D55E00"}
@@ -24,13 +24,16 @@ LABELS = {HE: "none", LEAKY: "leaky ReLU;\ndead: inactive"}
 @mpl.rc_context(STYLE)
 def draw(table: pd.DataFrame, folder: Path) -> None:
     """Draw how many networks are born dead, and the units' fates against the rate and for the interventions."""
-    he = table[(table["start"] == HE) & (table["learning_rate"] > 2 * FINER)]
+    he = table[(table["start"] == HE) & (table["row_order"] == ARTICLE_ORDER) & (table["learning_rate"] > 2 * FINER)]
     by_rate = {f"{rate:.5f}".rstrip("0"): mean_fates(group) for rate, group in he.groupby("learning_rate")}
     by_start = {name: mean_fates(select(table, name, MODERATE)) for name in (HE, *INTERVENTIONS)}
     figure, [born_dead, rates, interventions] = stack([2.6, 2.8, 2.8])
     draw_born_dead(born_dead, select(table, HE, MODERATE))
     draw_fates(rates, by_rate)
-    rates.set(xlabel="learning rate, cyclic per-sample descent on the half loss", title="Fates by learning rate")
+    rates.set(
+        xlabel="learning rate, cyclic per-sample descent on the half loss",
+        title="Fates by learning rate, rows in the article's order",
+    )
     draw_fates(interventions, {LABELS.get(name, name): shares for name, shares in by_start.items()})
     interventions.set(xlabel="change of the start, or of the activation", title="Fates at 0.001, by intervention")
     legend_below(figure, interventions)

@@ -1,4 +1,4 @@
-"""The verdicts on dead units, from the table of trainings alone."""
+"""The verdicts on dead units, from the table of trainings alone: those on starts; `deaths` has those on trainings."""
 
 from typing import Any
 
@@ -6,32 +6,43 @@ import numpy as np
 import pandas as pd
 
 from student_score.data.article import ARTICLE_ROWS
-from student_score.model.outcome import Outcome
 from student_score.studies.claims import Claim, Judgement
 from student_score.studies.numbers import in_percent, number, percent
 
 from .claims import (
+    ACTIVE_ON_MOST,
     ALL_BORN_DEAD,
     ALL_DIE,
+    ALL_DIE_LATER,
+    BIAS_INTEGRAL,
+    BIAS_PREVENTS,
     BORN_DEAD,
-    CONTROL_IS_FLOW,
-    FLOW_KILLS_NEGATIVE,
-    LEAKY_PREVENTS,
+    CENTRED,
+    CONFIDENCE,
+    LARGE_BIAS_PREVENTS,
     LEAST,
-    NEXT_TO_ALL,
     NONE_BY_STEP,
     NONE_DIES,
-    POSITIVE_BIAS_INTEGRAL,
-    POSITIVE_BIAS_PREVENTS,
-    POSITIVE_WEIGHTS_PREVENT,
+    POSITIVE_WEIGHTS,
+    VERY_LIKELY,
 )
 from .closed_forms import opening, probability_born_dead, probability_born_dead_with_bias
+from .deaths import (
+    judge_all_die,
+    judge_all_die_later,
+    judge_control,
+    judge_flow,
+    judge_leaky,
+    judge_none_dies,
+    judge_positive_weights,
+)
 from .shares import (
     INTERVAL,
-    alive,
+    NAMES,
     born_dead_by_size,
     farness,
     few,
+    in_orders,
     interval,
     missing,
     percents,
@@ -40,44 +51,64 @@ from .shares import (
     select,
     share,
 )
-from .trainings import BIAS, CONTROL, FINER, HE, LARGE, LEAKY, MODERATE, POSITIVE_BIAS, POSITIVE_WEIGHTS, SIZES
-
-TOLD = {"killed": "units that die", "killed_by_step": "units that a step kills"}
-"""The column of a count of deaths -> what it counts."""
-
-DIED = {"killed": "are dead at the end", "killed_by_step": "die by a step"}
-"""The column of a count of deaths -> what became of these units."""
+from .trainings import (
+    BIASES,
+    CONTROL,
+    FINER,
+    HE,
+    LARGE,
+    LARGE_BIAS,
+    LATER,
+    LEAKY,
+    LONG,
+    MODERATE,
+    SIZES,
+    SMALL_BIAS,
+    STANDARDISED,
+)
+from .trainings import POSITIVE_WEIGHTS as POSITIVE
 
 
 def judge(table: pd.DataFrame) -> list[Judgement]:
     """Return a verdict for each claim, from the table of trainings alone."""
-    moderate = select(table, HE, MODERATE)
-    controlled = moderate[moderate["killed_by_step"].notna()]
-    positive_bias = select(table, POSITIVE_BIAS, MODERATE)
+    moderate = in_orders(table, HE, MODERATE)
+    controlled = {order: part[part["killed_by_step"].notna()] for order, part in moderate.items()}
+    [he, *_] = moderate.values()
+    starts = {name: select(table, name, MODERATE) for name in (*BIASES, *(f"{v}{STANDARDISED}" for v in (HE, *BIASES)))}
+    large, later = (
+        {(rate, order): select(table, HE, rate, order=order) for rate in rates for order in NAMES}
+        for rates in ((LARGE,), LATER)
+    )
     return [
-        judge_born_dead(BORN_DEAD, moderate, probability_born_dead(ARTICLE_ROWS)),
-        judge_all_born_dead(moderate),
-        judge_deaths(NONE_DIES, moderate, "killed", expected=0.0),
-        judge_deaths(NONE_BY_STEP, controlled, "killed_by_step", expected=0.0),
-        judge_deaths(ALL_DIE, select(table, HE, LARGE), "killed", expected=1.0),
+        judge_born_dead(he),
+        judge_all_born_dead(he),
+        judge_none_dies(NONE_DIES, moderate, "killed"),
+        judge_none_dies(NONE_BY_STEP, controlled, "killed_by_step"),
+        judge_all_die(ALL_DIE, large),
+        judge_all_die_later(ALL_DIE_LATER, later),
         judge_control(select(table, HE, FINER), select(table, HE, 10 * CONTROL)),
         judge_flow(select(table, HE, CONTROL)),
-        judge_positive_bias(positive_bias),
-        judge_born_dead(POSITIVE_BIAS_INTEGRAL, positive_bias, probability_born_dead_with_bias(ARTICLE_ROWS, BIAS)),
-        judge_positive_weights(select(table, POSITIVE_WEIGHTS, MODERATE)),
-        judge_leaky(select(table, LEAKY, MODERATE), moderate),
+        judge_bias(BIAS_PREVENTS, starts[SMALL_BIAS]),
+        judge_bias(LARGE_BIAS_PREVENTS, starts[LARGE_BIAS]),
+        judge_active_on_most({HE: he, **starts}),
+        judge_bias_integral({BIASES[name]: starts[name] for name in BIASES}),
+        judge_none_born_dead(CENTRED, [starts[f"{name}{STANDARDISED}"] for name in (HE, *BIASES)]),
+        judge_none_born_dead(POSITIVE_WEIGHTS, [select(table, POSITIVE, MODERATE)]),
+        judge_positive_weights(in_orders(table, POSITIVE, MODERATE)),
+        judge_leaky(select(table, LEAKY, MODERATE), select(table, LEAKY, MODERATE, epochs=LONG)),
     ]
 
 
-def judge_born_dead(claim: Claim, table: pd.DataFrame, predicted: float) -> Judgement:
+def judge_born_dead(table: pd.DataFrame) -> Judgement:
     """Compare the share of units born dead with a probability."""
+    predicted = probability_born_dead(ARTICLE_ROWS)
     if len(table) < LEAST:
-        return claim.judge(None, missing(len(table)))
+        return BORN_DEAD.judge(None, missing(len(table)))
     count, total = int(table["born_dead"].sum()), int(table["hidden_size"].sum())
     low, high = interval(count, total)
     angle = {"opening_degrees": round(float(np.degrees(opening(ARTICLE_ROWS))), 4)}
     measured = {"predicted": round(predicted, 6), **angle, **share("born_dead", count, total), **seeds_of(table)}
-    return claim.judge(
+    return BORN_DEAD.judge(
         low <= predicted <= high,
         measured,
         {INTERVAL.format("units born dead"): percents(low, high), "predicted (%)": percent(predicted)},
@@ -110,113 +141,73 @@ def judge_all_born_dead(table: pd.DataFrame) -> Judgement:
     )
 
 
-def judge_deaths(claim: Claim, table: pd.DataFrame, column: str, *, expected: float) -> Judgement:
-    """Count the deaths among the units that are alive at the start; the interval is one of networks."""
-    living, died = alive(table), int(table[column].sum())
-    if living < LEAST:
-        return claim.judge(None, missing(living, "units alive at the start"))
-    networks = table[table["born_dead"] < table["hidden_size"]]
-    measured: dict[str, Any] = {"alive_at_the_start": living, column: died, f"{column}_share": round(died / living, 6)}
-    for size, group in networks.groupby("hidden_size"):
-        measured[f"{column}_share_in_hidden_size_{size}"] = round(int(group[column].sum()) / alive(group), 6)
-    measured |= share("networks_with_such_a_death", int((networks[column] > 0).sum()), len(networks))
-    return claim.judge(
-        died == expected * living,
-        {**measured, **seeds_of(table)},
-        {f"{TOLD[column]}, of {living:,} alive at the start": died, "claimed": round(expected * living)},
-        f"{died:,} of {living:,} units that are alive at the start {DIED[column]}, {in_percent(died / living)}, "
-        f"in {in_percent(measured['networks_with_such_a_death_share'])} of the networks.",
-    )
-
-
-def judge_control(finer: pd.DataFrame, coarser: pd.DataFrame) -> Judgement:
-    """Count the networks in which a rate kills other units than the control."""
-    if len(finer) < LEAST:
-        return CONTROL_IS_FLOW.judge(None, missing(len(finer)))
-    names = ("different_at_a_tenth_of_the_rate", "different_at_ten_times_the_rate")
-    measured: dict[str, Any] = {}
-    for name, table in zip(names, (finer, coarser), strict=True):
-        if len(table):
-            measured |= share(name, int(((table["killed_by_step"] > 0) | (table["spared"] > 0)).sum()), len(table))
-    return CONTROL_IS_FLOW.judge(
-        rare(measured, names[0]),
-        {**measured, **seeds_of(finer)},
-        few(measured, names[0], "networks that lose other units"),
-        f"In {measured[names[0]]:,} of {len(finer):,} networks other units die at a tenth of the control's rate.",
-    )
-
-
-def judge_flow(table: pd.DataFrame) -> Judgement:
-    """Look at the output weights of the units that the control kills."""
-    killed, negative = int(table["killed"].sum()), int(table["killed_negative_w2"].sum())
-    if killed < LEAST:
-        return FLOW_KILLS_NEGATIVE.judge(None, missing(killed, "units killed by the control"))
-    measured = {"alive_at_the_start": alive(table), "killed": killed, "negative_w2": negative, **seeds_of(table)}
-    return FLOW_KILLS_NEGATIVE.judge(
-        negative >= NEXT_TO_ALL * killed,
-        measured,
-        {
-            f"of {killed:,} units that the flow kills, with a negative w2 (%)": percent(negative / killed),
-            "needed at least (%)": percent(NEXT_TO_ALL),
-        },
-        f"{negative:,} of {killed:,} units that the flow kills have a negative w2 at the start.",
-    )
-
-
-def judge_positive_bias(table: pd.DataFrame) -> Judgement:
+def judge_bias(claim: Claim, table: pd.DataFrame) -> Judgement:
     """Count the units born dead although their bias is positive."""
     if len(table) < LEAST:
-        return POSITIVE_BIAS_PREVENTS.judge(None, missing(len(table)))
+        return claim.judge(None, missing(len(table)))
     measured = share("born_dead", int(table["born_dead"].sum()), int(table["hidden_size"].sum()))
-    return POSITIVE_BIAS_PREVENTS.judge(
+    return claim.judge(
         rare(measured, "born_dead"),
         {**measured, **seeds_of(table)},
         few(measured, "born_dead", "units born dead"),
-        f"With that bias {in_percent(measured['born_dead_share'])} of the units are born dead.",
+        f"With it {in_percent(measured['born_dead_share'])} of {measured['born_dead_of']:,} units are born dead.",
     )
 
 
-def judge_positive_weights(table: pd.DataFrame) -> Judgement:
-    """Count dead units before and after training with positive weights."""
-    if len(table) < LEAST:
-        return POSITIVE_WEIGHTS_PREVENT.judge(None, missing(len(table)))
-    counts = {column: int(table[column].sum()) for column in ("born_dead", "killed", "killed_by_step")}
-    name = "networks_with_a_dead_unit"
-    dead = share(name, int((table["born_dead"] + table["killed"] > 0).sum()), len(table))
-    holds = counts["born_dead"] == 0 and rare(dead, name)
-    measured = {"units": int(table["hidden_size"].sum()), **counts, **dead, **seeds_of(table)}
-    return POSITIVE_WEIGHTS_PREVENT.judge(
-        holds,
+def judge_active_on_most(starts: dict[str, pd.DataFrame]) -> Judgement:
+    """Count the units that are active on most rows at the start, without a bias and with both, raw and standardised."""
+    if fewest := [len(table) for table in starts.values() if len(table) < LEAST]:
+        return ACTIVE_ON_MOST.judge(None, missing(min(fewest)))
+    shares, measured = dict[str, float](), dict[str, Any]()
+    intervals = {}
+    for name, table in starts.items():
+        active, total = int(table["active_on_most"].sum()), int(table["hidden_size"].sum())
+        shares[name], intervals[name] = active / total, interval(active, total)
+        measured |= share(f"active_on_most, {name}", active, total)
+    raw, standardised = SMALL_BIAS, f"{SMALL_BIAS}{STANDARDISED}"
+    low, high = min(intervals[raw], intervals[standardised])
+    return ACTIVE_ON_MOST.judge(
+        True if low > VERY_LIKELY else False if high < VERY_LIKELY else None,
+        {**measured, **seeds_of(starts[raw])},
+        {INTERVAL.format("units active on most rows"): percents(low, high), "needed above (%)": percent(VERY_LIKELY)},
+        f"With a bias of 0.1 {in_percent(shares[raw])} of the units are active on most rows, raw, and "
+        f"{in_percent(shares[standardised])} standardised; with a bias of 1 {in_percent(shares[LARGE_BIAS])} and "
+        f"{in_percent(shares[f'{LARGE_BIAS}{STANDARDISED}'])}.",
+    )
+
+
+def judge_bias_integral(tables: dict[float, pd.DataFrame]) -> Judgement:
+    """Compare the share of units born dead with each bias with its integral."""
+    if fewest := [len(table) for table in tables.values() if len(table) < LEAST]:
+        return BIAS_INTEGRAL.judge(None, missing(min(fewest)))
+    measured, found = dict[str, Any](), []
+    for bias, table in tables.items():
+        born, total = int(table["born_dead"].sum()), int(table["hidden_size"].sum())
+        predicted = probability_born_dead_with_bias(ARTICLE_ROWS, bias)
+        low, high = interval(born, total, 1 - (1 - CONFIDENCE) / len(tables))
+        measured |= {f"predicted_at_{bias:g}": round(predicted, 6), f"born_dead_at_{bias:g}": [born, total]}
+        measured[f"clopper_pearson_99.5_at_{bias:g}"] = [round(low, 6), round(high, 6)]
+        found.append((abs(2 * predicted - low - high) / (high - low), bias, predicted, low, high, born / total))
+    far, bias, predicted, low, high, observed = max(found)
+    return BIAS_INTEGRAL.judge(
+        far <= 1,
         measured,
-        few(measured, name, "networks with a dead unit")
-        if counts["born_dead"] == 0
-        else {"units born dead": counts["born_dead"], "claimed": 0},
-        f"{number(counts['born_dead'])} of {measured['units']:,} units are born dead, but "
-        f"{in_percent(measured[f'{name}_share'])} of the networks have a dead unit after training.",
+        {
+            f"99.5 % interval of the share of units born dead, b1 = {bias:g} (%)": percents(low, high),
+            "predicted (%)": percent(predicted),
+        },
+        f"With b1 = {bias:g} {in_percent(observed)} of the units are born dead, not {in_percent(predicted)}.",
     )
 
 
-def judge_leaky(leaky: pd.DataFrame, moderate: pd.DataFrame) -> Judgement:
-    """Compare how many networks end as a constant, from the same starts."""
-    keys = ["hidden_size", "seed"]
-    relu = moderate.merge(leaky[keys], on=keys)
-    if min(len(leaky), len(relu)) < LEAST:
-        return LEAKY_PREVENTS.judge(None, missing(min(len(leaky), len(relu)), "networks with both activations"))
-    measured: dict[str, Any] = {}
-    for name, table in (("collapsed_leaky", leaky), ("collapsed_relu", relu)):
-        measured |= share(name, int((table["outcome"] == Outcome.collapsed.name).sum()), len(table))
-    with_leaky, with_relu = (rare(measured, f"collapsed_{name}") for name in ("leaky", "relu"))
-    holds = None if None in {with_leaky, with_relu} else bool(with_leaky and not with_relu)
-    measured["diverged_leaky"] = int((leaky["outcome"] == Outcome.diverged.name).sum())
-    measured["leaky_inactive_at_the_start"] = int(leaky["born_dead"].sum())
-    measured["of_these_active_at_the_end"] = int(leaky["revived"].sum())
-    ends = [measured[f"collapsed_{name}"] for name in ("leaky", "relu")]
-    return LEAKY_PREVENTS.judge(
-        holds,
-        {**measured, **seeds_of(leaky)},
-        {
-            f"of {len(leaky):,} leaky networks end as a constant": ends[0],
-            f"of {len(relu):,} with ReLU from the same starts": ends[1],
-        },
-        f"{ends[0]:,} of {len(leaky):,} networks end as a constant with leaky ReLU, {ends[1]:,} with ReLU.",
+def judge_none_born_dead(claim: Claim, tables: list[pd.DataFrame]) -> Judgement:
+    """Count the units born dead where there can be none."""
+    if min(map(len, tables)) < LEAST:
+        return claim.judge(None, missing(min(map(len, tables))))
+    born, total = (sum(int(table[column].sum()) for table in tables) for column in ("born_dead", "hidden_size"))
+    return claim.judge(
+        born == 0,
+        {"born_dead": born, "units": total, **seeds_of(tables[0])},
+        {f"units born dead, of {total:,}": born, "claimed": 0},
+        f"{number(born)} of {total:,} units are born dead.",
     )

@@ -5,22 +5,38 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
+from scipy.special import betaincinv
 
 from student_score.data.article import ARTICLE_ROWS
-from student_score.studies.numbers import percent
+from student_score.studies.numbers import in_percent, percent
 
 from .claims import CONFIDENCE, FEW, LEAST
 from .closed_forms import probability_born_dead
-from .trainings import SIZES
+from .trainings import ORDERS, SIZES, epochs_at
+
+NAMES = tuple("".join(str(row + 1) for row in order) for order in ORDERS)
+"""Of the row orders, as the table has them."""
+
+ARTICLE_ORDER = NAMES[0]
+"""The article's."""
 
 INTERVAL = "99 % interval of the share of {} (%)"
 """What an interval that decides is called."""
 
 
-def select(table: pd.DataFrame, variant: str, rate: float) -> pd.DataFrame:
-    """Return the trainings of a variant at a rate."""
-    return table[(table["start"] == variant) & np.isclose(table["learning_rate"], rate, rtol=1e-9, atol=0)]
+def select(
+    table: pd.DataFrame, variant: str, rate: float, *, order: str = ARTICLE_ORDER, epochs: int | None = None
+) -> pd.DataFrame:
+    """Return the trainings of a variant at a rate in a row order, as long as belongs to the rate by default."""
+    chosen = (
+        (table["start"] == variant) & (table["row_order"] == order) & (table["epochs"] == (epochs or epochs_at(rate)))
+    )
+    return table[chosen & np.isclose(table["learning_rate"], rate, rtol=1e-9, atol=0)]
+
+
+def in_orders(table: pd.DataFrame, variant: str, rate: float) -> dict[str, pd.DataFrame]:
+    """Return the trainings of a variant at a rate by row order, the article's first."""
+    return {order: select(table, variant, rate, order=order) for order in NAMES}
 
 
 def alive(table: pd.DataFrame) -> int:
@@ -34,10 +50,12 @@ def seeds_of(table: pd.DataFrame) -> dict[str, str]:
     return {"seeds": ", ".join(f"{first}-{last}" for first, last in zip(seeds.min(), seeds.max(), strict=True))}
 
 
-def interval(count: int, total: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
+def interval(number: int, total: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
     """Return the Clopper-Pearson interval of a share."""
-    bounds = binomtest(count, total).proportion_ci(confidence_level=confidence, method="exact")
-    return float(bounds.low), float(bounds.high)
+    tail = (1 - confidence) / 2
+    low = float(betaincinv(number, total - number + 1, tail)) if number else 0.0
+    high = float(betaincinv(number + 1, total - number, 1 - tail)) if number < total else 1.0
+    return low, high
 
 
 def share(name: str, count: int, total: int) -> dict[str, Any]:
@@ -62,6 +80,39 @@ def rare(measured: dict[str, Any], name: str) -> bool | None:
         measured["missing"] = f"more networks, since the interval of {name} contains {FEW}"
         return None
     return bool(high < FEW)
+
+
+class Counted(NamedTuple):
+    """How many networks, of how many, and the share's interval."""
+
+    number: int
+    total: int
+    low: float
+    high: float
+
+    @property
+    def share(self) -> float:
+        """Of the networks."""
+        return self.number / self.total
+
+    def told(self) -> str:
+        """Return the share with its interval, in words."""
+        return f"{in_percent(self.share)} ({in_percent(self.low)} to {in_percent(self.high)})"
+
+    def measured(self, name: str) -> dict[str, Any]:
+        """Return the numbers as they are written to verdicts.json."""
+        return {name: [self.number, self.total], f"{name}_interval": [round(self.low, 6), round(self.high, 6)]}
+
+
+def count(happened: "pd.Series[bool]", *, intervals: int = 1) -> Counted:
+    """Count networks; each of so many intervals is so wide that all together have the confidence of one."""
+    number, total = int(happened.sum()), len(happened)
+    return Counted(number, total, *interval(number, total, 1 - (1 - CONFIDENCE) / intervals))
+
+
+def with_living(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the networks with a living unit at the start."""
+    return table[table["born_dead"] < table["hidden_size"]]
 
 
 def percents(low: float, high: float) -> list[float]:

@@ -18,17 +18,18 @@ QUESTION = "Which ReLU units are dead before training, which does gradient flow 
 
 CAPTION = (
     "Dead ReLU units of networks that start from He's initialisation: how often all units of a network are born "
-    "dead, what becomes of the units at each learning rate, and what three interventions change."
+    "dead, what becomes of the units at each learning rate in the article's row order, and what interventions change."
 )
 
 
 def report(table: pd.DataFrame) -> Iterator[str]:
-    """Yield what became of the units at each rate."""
+    """Yield what became of the units at each rate and in each row order, as far as there is a control."""
     yield f"\n{len(table)} trainings. Shares of units, the mean over the hidden sizes:"
-    yield f"{'start':<14}{'rate':>9}{'born dead':>11}{'by the flow':>13}{'by a step':>11}"
-    for (variant, rate), group in table.groupby(["start", "learning_rate"]):
+    yield f"{'start':<14}{'rows':<5}{'rate':>9}{'born dead':>11}{'by the flow':>13}{'by a step':>11}"
+    controlled = table[table["killed_by_step"].notna()]
+    for (variant, order, rate), group in controlled.groupby(["start", "row_order", "learning_rate"]):
         born, flow, step = mean_fates(group)
-        yield f"{variant:<14}{rate:>9g}{born:>11.4f}{flow:>13.4f}{step:>11.4f}"
+        yield f"{variant:<14}{order:<5}{rate:>9g}{born:>11.4f}{flow:>13.4f}{step:>11.4f}"
 
 
 STUDY = Study(

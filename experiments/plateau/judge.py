@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from scipy.stats import binomtest
 
 from student_score.arrays import Floats
 from student_score.data.rows import Rows
@@ -16,28 +17,47 @@ from student_score.stability.collapse import (
     collapsed_bias,
 )
 from student_score.studies.claims import Claim, Judgement
-from student_score.studies.numbers import bound, number
+from student_score.studies.numbers import bound, in_percent, number, percent
 
-from .claims import ANY_ORDER, FIVE_ROWS, FULL_BATCH, LEAST_COLLAPSED, LIMIT, THREE_ROWS, TOLERANCE
-from .trainings import FIVE, FIVE_ORDERS, RATES, ROWS, THREE, THREE_ORDERS
+from .claims import (
+    ALL_COLLAPSE,
+    ANY_ORDER,
+    BIAS_SETTLES,
+    CONFIDENCE,
+    FEW,
+    FIVE_ROWS,
+    FULL_BATCH,
+    LEAST_COLLAPSED,
+    NONE_DIVERGES,
+    SURELY,
+    THREE_ROWS,
+    TOLERANCE,
+)
+from .trainings import ARTICLE, FIVE, FIVE_ORDERS, RATES, ROWS, SEEDS, SIZES, THREE, THREE_ORDERS, WIDE
+
+NOISE = 2e-11
+"""Score points, or points squared: what rounding moves at most, which depends on the machine."""
 
 
 def judge(table: pd.DataFrame) -> list[Judgement]:
     """Return a verdict for each claim, from the table of trainings alone."""
     three = settling(table, Sampling.cyclic, ROWS[THREE])
     five = settling(table, Sampling.cyclic, ROWS[FIVE])
+    drawn = table[table["start"] != ARTICLE]
     return [
         judge_heights(THREE_ROWS, three, ROWS[THREE], expected=len(RATES) * len(THREE_ORDERS)),
         judge_any_order(three, expected=len(RATES) * len(THREE_ORDERS)),
         judge_heights(FIVE_ROWS, five, ROWS[FIVE], expected=len(RATES) * len(FIVE_ORDERS)),
         judge_full_batch(settling(table, Sampling.full_batch, ROWS[THREE])),
-        judge_limit(table),
+        judge_bias_settles(table[table["start"] == ARTICLE]),
+        judge_starts(ALL_COLLAPSE, drawn, drawn["outcome"] == Outcome.collapsed.name, wanted=True),
+        judge_starts(NONE_DIVERGES, drawn, drawn["outcome"] == Outcome.diverged.name, wanted=False),
     ]
 
 
 def settling(table: pd.DataFrame, sampling: Sampling, rows: Rows) -> pd.DataFrame:
-    """Return the trainings on some rows at the rates at which the bias settles."""
-    chosen = (table["sampling"] == sampling.name) & (table["rows"] == len(rows))
+    """Return the trainings from the article's start on some rows at the rates at which the bias settles."""
+    chosen = (table["start"] == ARTICLE) & (table["sampling"] == sampling.name) & (table["rows"] == len(rows))
     return table[chosen & (table["learning_rate"] <= float(RATES.max()))]
 
 
@@ -50,7 +70,7 @@ def judge_heights(claim: Claim, table: pd.DataFrame, rows: Rows, *, expected: in
             collapsed["avg_loss"], collapsed["row_order"], collapsed["learning_rate"], strict=True
         )
     ]
-    measured = {"trainings": len(table), "collapsed": len(collapsed), "largest_distance_below": bound(distances)}
+    measured = {"trainings": len(table), "collapsed": len(collapsed), "largest_distance_below": within_noise(distances)}
     if len(table) < expected:
         return claim.judge(None, {**measured, "missing": expected - len(table)})
     return claim.judge(
@@ -62,9 +82,17 @@ def judge_heights(claim: Claim, table: pd.DataFrame, rows: Rows, *, expected: in
     )
 
 
+def within_noise(distances: Sequence[float]) -> float | None:
+    """Return a power of ten above all distances, the same on every machine where they are rounding alone."""
+    return bound([*distances, NOISE]) if distances else None
+
+
 def within(distances: Sequence[float]) -> dict[str, float | None]:
     """Return how near the closed form is, and how near it has to be."""
-    return {"largest distance from the closed form, below (points²)": bound(distances), "allowed below": TOLERANCE}
+    return {
+        "largest distance from the closed form, below (points²)": within_noise(distances),
+        "allowed below": TOLERANCE,
+    }
 
 
 def counted(collapsed: int, total: int) -> dict[str, float | None]:
@@ -95,10 +123,10 @@ def judge_any_order(three: pd.DataFrame, *, expected: int) -> Judgement:
     ]
     holds = heights.max() < TOLERANCE < biases.min() and max(distances) < TOLERANCE
     measured = {
-        "largest_spread_of_heights_below": bound(heights.tolist()),
+        "largest_spread_of_heights_below": within_noise(heights.tolist()),
         "smallest_spread_of_biases": round(float(biases.min()), 6),
         "largest_spread_of_biases": round(float(biases.max()), 6),
-        "largest_distance_of_bias_below": bound(distances),
+        "largest_distance_of_bias_below": within_noise(distances),
     }
     same, apart = measured["largest_spread_of_heights_below"], measured["smallest_spread_of_biases"]
     return ANY_ORDER.judge(
@@ -109,7 +137,8 @@ def judge_any_order(three: pd.DataFrame, *, expected: int) -> Judgement:
             "orders change the bias by at least (points)": apart,
         },
         f"Between the orders the heights differ by less than {number(same)} points² and the biases by at least "
-        f"{number(apart)} points; the biases lie less than {number(bound(distances))} points from their closed form.",
+        f"{number(apart)} points; the biases lie less than {number(measured['largest_distance_of_bias_below'])} points "
+        "from their closed form.",
     )
 
 
@@ -118,33 +147,100 @@ def judge_full_batch(table: pd.DataFrame) -> Judgement:
     collapsed = table[table["outcome"] == Outcome.collapsed.name]
     variance = float(np.var(ROWS[THREE].targets))
     distances = (collapsed["avg_loss"] - variance).abs().tolist()
-    measured = {"collapsed": len(collapsed), "variance": round(variance, 6), "largest_distance_below": bound(distances)}
+    measured = {
+        "collapsed": len(collapsed),
+        "variance": round(variance, 6),
+        "largest_distance_below": within_noise(distances),
+    }
     if len(collapsed) < LEAST_COLLAPSED:
         return FULL_BATCH.judge(None, {**measured, "missing": LEAST_COLLAPSED - len(collapsed)})
     return FULL_BATCH.judge(
         max(distances) < TOLERANCE,
         measured,
-        {"largest distance from the variance, below (points²)": bound(distances), "allowed below": TOLERANCE},
-        f"Heights lie up to {number(bound(distances))} points² from the variance, {number(variance)} points².",
+        {"largest distance from the variance, below (points²)": within_noise(distances), "allowed below": TOLERANCE},
+        f"Heights lie up to {number(within_noise(distances))} points² from the variance, {number(variance)} points².",
     )
 
 
-def judge_limit(table: pd.DataFrame) -> Judgement:
-    """Look for the lowest rate that became non-finite."""
+def judge_bias_settles(table: pd.DataFrame) -> Judgement:
+    """Look for rates below the limit that became non-finite, and for rates well above it that did not."""
     is_diverged = table["outcome"] == Outcome.diverged.name
-    diverged, finite = table.loc[is_diverged, "learning_rate"], table.loc[~is_diverged, "learning_rate"]
+    diverged, rates = table.loc[is_diverged, "learning_rate"], table["learning_rate"]
+    surely = rates >= SURELY
     measured = {
         "trainings": len(table),
         "diverged": len(diverged),
         "lowest_diverged_rate": float(diverged.min()) if len(diverged) else None,
-        "highest_finite_rate": float(finite.max()) if len(finite) else None,
+        "highest_finite_rate": float(rates[~is_diverged].max()) if not is_diverged.all() else None,
     }
-    if not (table["learning_rate"] > BIAS_LIMIT).any():
-        return LIMIT.judge(None, {**measured, "missing": f"rates above {BIAS_LIMIT:g}"})
-    lowest = measured["lowest_diverged_rate"]
-    return LIMIT.judge(
-        len(diverged) > 0 and diverged.min() > BIAS_LIMIT,
+    if not surely.any():
+        return BIAS_SETTLES.judge(None, {**measured, "missing": f"rates of {SURELY:g} and above"})
+    lowest, highest = measured["lowest_diverged_rate"], measured["highest_finite_rate"]
+    return BIAS_SETTLES.judge(
+        bool(is_diverged[surely].all()) and not is_diverged[rates < BIAS_LIMIT].any(),
         measured,
         {"lowest rate that became non-finite": lowest, "claimed not below": BIAS_LIMIT},
-        f"The lowest rate at which a training became non-finite is {number(lowest)}.",
+        f"The lowest rate at which a training became non-finite is {number(lowest)}, the highest at which one stayed "
+        f"finite {number(highest)}.",
     )
+
+
+def judge_starts(claim: Claim, table: pd.DataFrame, is_so: "pd.Series[bool]", *, wanted: bool) -> Judgement:
+    """Count the starts of which something is true in every training, or in any, and compare the interval of the share.
+
+    Args:
+        claim: that is judged.
+        table: all trainings from He's starts.
+        is_so: of each training, whether it is true.
+        wanted: whether next to all starts are to be so in every training; else next to none is to be so in any.
+    """
+    expected = len(SIZES) * SEEDS * len(WIDE) * len(THREE_ORDERS)
+    if len(table) < expected:
+        return claim.judge(None, {"missing": expected - len(table)})
+    by_start = is_so.groupby(table["start"])
+    of_starts = by_start.all() if wanted else by_start.any()
+    count, total = int(of_starts.sum()), len(of_starts)
+    low, high = wilson(count, total)
+    limit = 1 - FEW if wanted else FEW
+    holds = None if low <= limit <= high else (low > limit) == wanted
+    differ = table[is_so != wanted]
+    rates = sorted(differ["learning_rate"].unique().tolist())
+    measured = {
+        "starts": total,
+        "starts_counted": count,
+        "share": round(count / total, 6),
+        "wilson_99": [round(low, 6), round(high, 6)],
+        "trainings": len(table),
+        "trainings_otherwise": len(differ),
+        "rates_of_these": rates,
+        "last_collapse_epoch": int(table["collapse_epoch"].max()),
+        **{f"share_in_hidden_size_{size}": share_of(of_starts, table, size) for size in SIZES},
+    }
+    return claim.judge(
+        holds,
+        measured,
+        {
+            f"99 % interval of the share of {total:,} starts (%)": [percent(low), percent(high)],
+            f"has to lie {'above' if wanted else 'below'} (%)": percent(limit),
+        },
+        f"{in_percent(count / total)} of {total:,} starts {'collapse in all' if wanted else 'diverge in any of'} their "
+        f"trainings, {in_percent(low)} to {in_percent(high)} with 99 % confidence; {len(differ):,} of {len(table):,} "
+        f"trainings {'do not collapse' if wanted else 'diverge'}, at rates of {span(rates)}.",
+    )
+
+
+def share_of(of_starts: "pd.Series[bool]", table: pd.DataFrame, size: int) -> float:
+    """Return the share of the starts of one hidden size of which something is true."""
+    own = table.loc[table["hidden_size"] == size, "start"].unique()
+    return round(float(of_starts[own].mean()), 6)
+
+
+def span(rates: Sequence[float]) -> str:
+    """Return the range that rates lie in."""
+    return f"{min(rates):g} to {max(rates):g}" if rates else "none"
+
+
+def wilson(count: int, total: int) -> tuple[float, float]:
+    """Return the Wilson interval of a share."""
+    bounds = binomtest(count, total).proportion_ci(confidence_level=CONFIDENCE, method="wilson")
+    return float(bounds.low), float(bounds.high)

@@ -29,12 +29,16 @@ def test_the_claims_on_real_trainings(table):
 
 
 def test_the_table_is_a_row_for_each_training(table):
-    """25 rates that settle and 8 around the limit; six orders, full batches, and ten orders of five rows."""
-    counts = table.groupby(["rows", "sampling"]).size()
+    """25 rates that settle and 8 around the limit; six orders, full batches, ten orders of five rows; 1000 starts."""
+    counts = table[table["start"] == trainings.ARTICLE].groupby(["rows", "sampling"]).size()
     assert counts.to_dict() == {(3, "cyclic"): 33 * 6, (3, "full_batch"): 33, (5, "cyclic"): 25 * 10}
     orders = table.groupby("rows")["row_order"].unique()
     assert sorted(orders[3]) == ["123", "132", "213", "231", "312", "321"]
     assert len(set(orders[5])) == 10
+    drawn = table[table["start"] != trainings.ARTICLE]
+    assert drawn.groupby("hidden_size")["start"].nunique().to_dict() == dict.fromkeys((1, 2, 4, 8), 250)
+    assert set(drawn.groupby(["start", "learning_rate", "row_order"]).size()) == {1}
+    assert len(drawn) == 1000 * 9 * 6
 
 
 def test_three_of_the_five_rows_are_the_articles(article_rows):
@@ -68,9 +72,27 @@ def test_other_tables_are_refuted(table):
     }
     early = table.copy()
     early.loc[early["learning_rate"] > 1.5, "outcome"] = "diverged"
-    assert verdicts(early)["limit"] == "refuted"
+    assert verdicts(early)["bias_settles"] == "refuted"
     assert verdicts(early)["three_rows"] == "refuted", "not all of them collapsed"
-    assert verdicts(table[table["outcome"] != "diverged"])["limit"] == "refuted", "nothing diverges above the limit"
+    finite = table.assign(outcome="collapsed")
+    assert verdicts(finite)["bias_settles"] == "refuted", "nothing diverges above the limit"
+    below = table[table["learning_rate"] < trainings.BEYOND[-3]]
+    assert verdicts(below)["bias_settles"] == "undecided", "nothing was trained where it must diverge"
+
+
+@pytest.mark.parametrize(("claim", "outcome"), [("all_collapse", "slow"), ("none_diverges", "diverged")])
+@pytest.mark.parametrize(("starts", "verdict"), [(2, "undecided"), (40, "refuted")])
+def test_starts_that_end_otherwise_count(table, claim, outcome, starts, verdict):
+    """One training of a start is enough; two of 1000 starts leave 1 % inside the interval, forty do not."""
+    changed = table.copy()
+    seeds = sorted(set(table["start"]) - {trainings.ARTICLE})[:starts]
+    once = (changed["learning_rate"] == 0.05) & (changed["row_order"] == "312")
+    changed.loc[changed["start"].isin(seeds) & once, "outcome"] = outcome
+    [judged] = [item for item in STUDY.judge(changed) if item.claim.name == claim]
+    assert judged.verdict.name == verdict
+    assert judged.measured["trainings_otherwise"] == starts
+    assert judged.measured["rates_of_these"] == [0.05]
+    assert ("0.05 to 0.05" in judged.instead) == (verdict == "refuted")
 
 
 def test_heights_that_depend_on_the_order_are_refuted(table):
@@ -80,6 +102,16 @@ def test_heights_that_depend_on_the_order_are_refuted(table):
     equal = table.assign(b2=table.groupby(["rows", "learning_rate"])["b2"].transform("mean"))
     for changed in (moved, equal):
         assert verdicts(changed)["any_order"] == "refuted"
+
+
+def test_a_diverged_training_crashes_no_claim(table):
+    """Its numbers are not finite: what they would decide is refuted by its outcome or undecided."""
+    broken = table.copy()
+    one = (broken["start"] == trainings.ARTICLE) & (broken["learning_rate"] == 0.01) & (broken["row_order"] == "213")
+    broken.loc[one, ["outcome", "avg_loss", "train_mse", "b2"]] = ["diverged", np.inf, np.nan, np.nan]
+    found = verdicts(broken)
+    assert (found["three_rows"], found["any_order"], found["bias_settles"]) == ("refuted", "undecided", "refuted")
+    assert found["five_rows"] == found["all_collapse"] == "supported"
 
 
 def test_a_short_table_decides_nothing(table):
@@ -95,4 +127,4 @@ def test_figure_and_report(table, tmp_path):
     """The figure is drawn and the report says how the trainings ended."""
     STUDY.draw(table, tmp_path)
     assert (tmp_path / "figure.png").stat().st_size > 20_000
-    assert list(STUDY.report(table)) == ["\n481 trainings: 460 collapsed, 21 diverged"]
+    assert list(STUDY.report(table)) == ["\n54481 trainings: 54460 collapsed, 21 diverged"]
