@@ -17,8 +17,9 @@ QUESTION = "Which curvature limits per-sample descent: a row's, the mean loss's,
 
 CAPTION = (
     "Top: the rate divided by each of four stability limits, taken at the minimum that a training reached; only the "
-    "limit of the epoch's product of row updates is never exceeded. Bottom: that limit against the rate trained at: "
-    "where the first minimum turns unstable, training moves to one with a higher limit."
+    "limit of the epoch's product of row updates is never exceeded. Middle: that limit against the rate trained at: "
+    "where the first minimum turns unstable, training moves to one with a higher limit. Bottom: at which rates around "
+    "the limit a loss that has fallen below 0.1 % of the variance grows again, in each row order."
 )
 
 REPORTED = ("per_row", "full_batch", "cyclic", "shuffled", "with_replacement")

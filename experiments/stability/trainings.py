@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from student_score.arrays import Floats
-from student_score.data.rows import Rows, split_rows
-from student_score.model.network import ARTICLE_START
+from student_score.arrays import Floats, Integers
+from student_score.data.rows import Rows, Split, split_rows
+from student_score.model.network import ARTICLE_START, Initialisation, initialise
 from student_score.model.outcome import Outcome
 from student_score.stability.landscape import Landscape, spectral_radius
 from student_score.stability.thresholds import (
@@ -20,14 +20,23 @@ from student_score.stability.thresholds import (
     shuffled_threshold,
     with_replacement_threshold,
 )
+from student_score.training.many import Trainings, train_many
 from student_score.training.setup import Networks, Setup
-from student_score.training.train import train_each
-from student_score.training.trajectory import Trajectory
 
-from .claims import AT_MINIMUM
+from .claims import AT_MINIMUM, DEEP, FALL, LOSS_FLOOR, RISE
 
-RATES = tuple(round(5e-5 * k, 6) for k in range(1, 49))
-"""Learning rates, from 0.00005 to 0.0024."""
+COARSE = tuple(round(5e-5 * k, 6) for k in range(1, 49))
+"""Learning rates from 0.00005 to 0.0024, at whose minima the epoch's limit is searched for, which takes long."""
+
+FINE = tuple(round(2e-6 * k, 6) for k in range(750, 851))
+"""From 0.0015 to 0.0017, 6 % to either side of the limit."""
+
+RATES = tuple(
+    sorted(
+        {*COARSE, *FINE, *(round(1e-5 * k, 6) for k in range(5, 151)), *(round(5e-6 * k, 6) for k in range(340, 481))}
+    )
+)
+"""All of them; beside the fine ones every 0.00001 below and every 0.000005 above."""
 
 ORDERS = tuple(permutations(range(3)))
 """Of the article's three rows."""
@@ -35,17 +44,26 @@ ORDERS = tuple(permutations(range(3)))
 EPOCHS = 60_000
 """Enough for every stable rate from 0.00035 to reach a minimum."""
 
+DENSE, STRIDE = 2000, 7
+"""The losses are taken after each of the first epochs, then after every seventh."""
+
+HE_NETWORKS, HE_RATES = 2000, (0.0005, 0.0025)
+"""Random starts, and between which rates theirs are evenly spaced."""
+
+TRAIN_MSE, AVG_LOSS = "train_mse", "avg_loss"
+"""Losses whose rises are looked for."""
+
+THRESHOLDS = tuple((fall, rise) for fall in (0.1 * DEEP, DEEP, FALL) for rise in (1.1, RISE, 3.0))
+"""Definitions of a fall and a rise: those that decide, and some around them."""
+
+NOT_FALLEN = -1
+"""Stands for the epoch of a rise where a training ended before its loss had fallen."""
+
 FLOW_TIME = 300.0
 """As much as a million epochs at a rate of 0.0001: the flow's residuals are then zero but for rounding."""
 
-FIRST_EPOCHS = 100
-"""In which a loss falls for the first time; the claim `regrowth` leaves them out."""
-
-RISE = 0.01
-"""Share by which a loss exceeds the lowest before it where it grows again."""
-
-LOSS_FLOOR = 1e-12
-"""Score points squared; below it rounding moves avg_loss."""
+ARTICLE, HE = "article", "he"
+"""Starts."""
 
 FLOW = "flow"
 """Stands for the row order of the gradient flow, which has none."""
@@ -57,17 +75,50 @@ def trainings(
     rates: Sequence[float] = RATES,
     orders: Sequence[Sequence[int]] = ORDERS,
     epochs: int = EPOCHS,
+    he_networks: int = HE_NETWORKS,
 ) -> pd.DataFrame:
-    """Train the article's network at every rate and row order; a row for each training, the first for the flow."""
+    """Train from the article's start at every rate and row order, and from He starts; the first row is the flow's."""
     split = split_rows(rows["student_scores"])
     landscape = Landscape(split.train, ARTICLE_START.hidden_size)
-    grid = [(rate, tuple(order)) for rate in rates for order in orders]
-    setup = Setup(split=split, hidden_size=ARTICLE_START.hidden_size, epochs=epochs)
-    networks = Networks(
-        starts=ARTICLE_START.flat(), learning_rate=[rate for rate, _ in grid], row_order=[order for _, order in grid]
-    )
-    trained = zip(grid, train_each(setup, networks), strict=True)
-    return pd.DataFrame([flow_row(landscape), *(training_row(landscape, *each, end) for each, end in trained)])
+    parts = [[flow_row(landscape)]]
+    parts += [article_rows(landscape, split, rates, order, epochs) for order in orders]
+    return pd.DataFrame([row for part in [*parts, he_rows(landscape, split, he_networks, epochs)] for row in part])
+
+
+def article_rows(
+    landscape: Landscape, split: Split, rates: Sequence[float], order: Sequence[int], epochs: int
+) -> list[dict[str, Any]]:
+    """Train from the article's start in one row order; a row for each rate, with the rises of its loss."""
+    recorded = recorded_epochs(epochs)
+    setup = Setup(split=split, hidden_size=ARTICLE_START.hidden_size, epochs=epochs, recorded_epochs=recorded)
+    networks = Networks(starts=ARTICLE_START.flat(), learning_rate=rates, row_order=order)
+    trained = train_many(setup, networks)
+    variance = float(np.var(split.train.targets))
+    table = ended(landscape, trained, rates, order)
+    for row, train_mse, avg_loss in zip(table, trained.train_mse, trained.avg_loss, strict=True):
+        found = rises(TRAIN_MSE, recorded, train_mse, variance) | rises(AVG_LOSS, recorded, avg_loss, variance)
+        row |= {"start": ARTICLE, **found}
+    return table
+
+
+def he_rows(landscape: Landscape, split: Split, networks: int, epochs: int) -> list[dict[str, Any]]:
+    """Train from He starts, each at a rate of its own, in the order of the table; a row for each."""
+    if networks == 0:
+        return []
+    size = ARTICLE_START.hidden_size
+    starts = [
+        initialise(Initialisation.he, n_features=2, hidden_size=size, seed=seed).flat() for seed in range(networks)
+    ]
+    rates = np.linspace(*HE_RATES, networks).round(9).tolist()
+    setup = Setup(split=split, hidden_size=size, epochs=epochs)
+    trained = train_many(setup, Networks(starts=np.stack(starts), learning_rate=rates))
+    table = ended(landscape, trained, rates, range(len(split.train)))
+    return [{**row, "start": HE, "seed": seed} for seed, row in enumerate(table)]
+
+
+def recorded_epochs(epochs: int) -> Integers:
+    """Return the epochs after which the losses are taken."""
+    return np.concatenate([np.arange(1, min(DENSE, epochs) + 1), np.arange(DENSE + STRIDE, epochs + 1, STRIDE)])
 
 
 def flow_row(landscape: Landscape) -> dict[str, Any]:
@@ -83,43 +134,81 @@ def flow_row(landscape: Landscape) -> dict[str, Any]:
         "learning_rate": 0.0,
         "outcome": Outcome.converged.name,
         "train_mse": float(np.mean(landscape.residuals(minimum) ** 2)),
-        "rise_epoch": 0,
+        "start": ARTICLE,
         **at_minimum(landscape, minimum, 0.0, range(len(gram))),
+        **{f"cyclic_limit_{written(order)}": cyclic_threshold(gram, order) for order in ORDERS},
         "shuffled_limit": shuffled_threshold(gram),
         "with_replacement_limit": with_replacement_threshold(gram),
         "kink_distance": float(landscape.kink_distance(minimum)),
     }
 
 
-def training_row(landscape: Landscape, rate: float, order: Sequence[int], trained: Trajectory) -> dict[str, Any]:
-    """Return a training's row of the table, with the limits of the minimum that it reached if it reached one."""
-    reached = trained.outcome is Outcome.converged and trained.end.train_mse < AT_MINIMUM
-    return {
-        "row_order": "".join(str(row + 1) for row in order),
-        "learning_rate": rate,
-        "outcome": trained.outcome.name,
-        "train_mse": trained.end.train_mse,
-        "rise_epoch": rise_epoch(trained.avg_loss),
-        **(at_minimum(landscape, trained.final.flat(), rate, order) if reached else {}),
-    }
+def written(order: Sequence[int]) -> str:
+    """Return a row order as it is written: 123 is the table's."""
+    return "".join(str(row + 1) for row in order)
+
+
+def ended(
+    landscape: Landscape, trained: Trainings, rates: Sequence[float], order: Sequence[int]
+) -> list[dict[str, Any]]:
+    """Return a row for each training, with the limits of the minimum that it reached if it reached one."""
+    table: list[dict[str, Any]] = []
+    ends = zip(rates, trained.outcomes, trained.end.train_mse.tolist(), trained.finals, strict=True)
+    for rate, outcome, train_mse, final in ends:
+        reached = outcome is Outcome.converged and train_mse < AT_MINIMUM
+        table.append(
+            {
+                "row_order": written(order),
+                "learning_rate": rate,
+                "outcome": outcome.name,
+                "train_mse": train_mse,
+                **(at_minimum(landscape, final, rate, order) if reached else {}),
+            }
+        )
+    return table
 
 
 def at_minimum(landscape: Landscape, p: Floats, rate: float, order: Sequence[int]) -> dict[str, float]:
-    """Return the spectral radius at a minimum, and the rates at which the four operators reach their limits there."""
+    """Return the spectral radius at a minimum, and the rates at which the four operators reach their limits there.
+
+    The epoch's limit is left out at rates that are not coarse.
+    """
     gram = landscape.gram(p)
     return {
         "spectral_radius": float(spectral_radius(residual_map(gram, rate, order))),
         "sharpness": float(landscape.sharpness(p)),
-        "cyclic_limit": cyclic_threshold(gram, order),
         "per_row_limit": per_row_threshold(gram),
         "full_batch_limit": full_batch_threshold(gram),
         "batch_sharpness_limit": 2 / float(landscape.batch_sharpness(p)),
+        **({"cyclic_limit": cyclic_threshold(gram, order)} if rate in (0.0, *COARSE) else {}),
     }
 
 
-def rise_epoch(avg_loss: Floats) -> int:
-    """Return the epoch of the first rise, as the claim `regrowth` defines it; 0 if there is none."""
-    late = avg_loss[FIRST_EPOCHS:]
-    lowest = np.maximum(np.fmin.accumulate(late), LOSS_FLOOR)
-    rises = np.flatnonzero(late > (1 + RISE) * lowest)
-    return FIRST_EPOCHS + int(rises[0]) + 1 if len(rises) else 0
+def rises(loss: str, epochs: Integers, curve: Floats, variance: float) -> dict[str, int]:
+    """Return the epoch of the first rise of a fallen loss by each definition; 0 if there is none."""
+    return {rise_name(loss, *each): rise_epoch(epochs, curve, each[0] * variance, each[1]) for each in THRESHOLDS}
+
+
+def rise_name(loss: str, fall: float, rise: float) -> str:
+    """Return the column of a loss's rises by one definition."""
+    return f"rise_of_{loss}_{fall:g}_{rise:g}"
+
+
+def rise_epoch(epochs: Integers, curve: Floats, level: float, rise: float) -> int:
+    """Return the first epoch at which a loss that fell below a level has risen, as the claim `regrowth` defines it.
+
+    Args:
+        epochs: at which the loss was taken.
+        curve: the loss; NaN after divergence.
+        level: below which it has fallen.
+        rise: how many times its lowest value since it must exceed.
+
+    Returns:
+        0 if it never rises, NOT_FALLEN if it never falls.
+    """
+    fallen = np.flatnonzero(curve < level)
+    if not len(fallen):
+        return NOT_FALLEN
+    late = np.maximum(curve[fallen[0] :], LOSS_FLOOR)
+    risen = np.flatnonzero(~(late <= rise * np.fmin.accumulate(late)))  # What is not a number has risen, too.
+    return int(epochs[fallen[0] + risen[0]]) if len(risen) else 0
