@@ -150,7 +150,7 @@ START_CURVATURE = Claim(
     sentence="Training survives up to a rate of 2 / (sharpness at the start), and not beyond.",
     source="the quadratic approximation of the loss at the start",
     rule=(
-        "Of the trainings for 20,000 steps at the 1,301 rates up to 0.0027, at ten up to 0.1 and at those of the "
+        "Of the trainings for 20,000 steps at the 1,301 rates up to 0.0027, at seven up to 0.1 and at those of the "
         "catapult, those below it neither collapse nor diverge, and all above it do."
     ),
 )
