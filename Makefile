@@ -9,12 +9,13 @@ BIN := .venv/bin
 READY := .venv/ready
 WITH := --no-progress --no-build-isolation --python $(BIN)/python
 
-.PHONY: help reproduce studies results bench test quick check ui lock clean
+.PHONY: help reproduce studies results verdicts bench test quick check ui lock clean
 
 help:
 	@echo "make reproduce   set up, run the studies and the sweep of rates, print what they found"
 	@echo "make studies     run all studies but the benchmarks and write report.html"
 	@echo "make results     run them, and write the verdicts and figures that are committed"
+	@echo "make verdicts    run them twice, as on two machines, and compare the verdicts byte by byte"
 	@echo "make bench       measure the speed of the trainers and of sweeps (6 minutes)"
 	@echo "make ui          open the recorded runs in the MLflow UI"
 	@echo "make test        set up and run the tests"
@@ -42,6 +43,9 @@ studies: $(READY)
 # Everything else writes to results/, which git does not see; publish a benchmark by its name.
 results: studies
 	$(BIN)/student-score-study --publish
+
+verdicts: $(READY)
+	.ci/verdicts
 
 bench: $(READY)
 	$(BIN)/student-score experiment=throughput

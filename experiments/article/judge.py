@@ -257,7 +257,7 @@ def judge_two_losses(small: Trajectory) -> Judgement:
     """Compare the printed loss with the error at the final weights."""
     avg_loss, train_mse = float(small.avg_loss[-1]), float(small.train_mse[-1])
     measured = {"avg_loss": round(avg_loss, 6), "train_mse": round(train_mse, 6)}
-    excess = percent(avg_loss / train_mse - 1)
+    excess = percent(float(np.float64(avg_loss) / train_mse) - 1)  # Of 0 it is infinity.
     return TWO_LOSSES.judge(
         avg_loss > (1 + EXCESS) * train_mse,
         measured,

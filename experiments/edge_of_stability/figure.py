@@ -10,14 +10,17 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from student_score.model.outcome import Outcome
-from student_score.plots import STYLE, WIDTH, Panel, legend_below, save
+from student_score.plots import STYLE, WIDTH, Panel, save
 
 from .claims import HOVERS
-from .judge import flows
-from .trainings import DESCENT, EARLY, LATE, LONG, RADAU, RATES, SHARPNESS_AFTER, STEPS
+from .ensembles import AT_THE_EDGE, FAILS, OTHER, RESTS, ends, share
+from .ensembles import ways as endings
+from .judge_ends import integrations
+from .rates import FINE, FINE_GROUP, GRID, GRID_GROUP, LAST_BITS_GROUP, NEARBY_GROUP
+from .trainings import DESCENT, EARLY, LATE, LONG, RADAU, SHARPNESS_AFTER, STEPS
 
 SHOWN = [0, 2, 7, 14]
-"""Places in RATES of the trainings that are followed: below the range, twice within it, above it."""
+"""Places in GRID of the trainings that are followed: below the range, twice within it, above it."""
 
 PARITIES = (("after even steps", "o", "#0072B2"), ("after odd steps", "^", "#D55E00"))
 """Labels, markers and colours: where training jumps across the edge at every step, these lie on either side of it."""
@@ -26,25 +29,66 @@ LOWEST = 0.28
 """Sharpness * rate / 2 at which the panels of the way end: a collapse leaves them."""
 
 
+LOOKS = {AT_THE_EDGE: "#D55E00", RESTS: "#0072B2", OTHER: "#F0E442", FAILS: "#999999"}
+"""How a training ends, and the colour that shows it."""
+
+TOGETHER = 20
+"""Rates of the fine grid whose trainings are counted together."""
+
+
 @mpl.rc_context(STYLE)
 def draw(table: pd.DataFrame, folder: Path) -> None:
-    """Draw sharpness * rate / 2 along some trainings, and late in all of them against the rate; 1 is the edge."""
+    """Draw sharpness * rate / 2 along some trainings and late in all of the grid, and how those at all rates end."""
     descent = table[table["method"] == DESCENT]
-    followed = ways(descent[descent["steps"] == STEPS])
-    figure = Figure(figsize=(WIDTH, 9.6), layout="constrained")
-    above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=[1.45, 1]).flat
-    draw_ways(list(above.subplots(2, 2, sharex=True, sharey=True).flat), followed)
+    grid = descent[descent["group"] == GRID_GROUP]
+    figure = Figure(figsize=(WIDTH, 13.4), layout="constrained")
+    above, below, last = figure.subfigures(3, 1, squeeze=False, height_ratios=[1.45, 0.95, 0.95]).flat
+    draw_ways(list(above.subplots(2, 2, sharex=True, sharey=True).flat), ways(grid[grid["steps"] == STEPS]))
     above.suptitle("On the way: at most rates it jumps across the edge from step to step")
     end = below.subplots()
-    draw_end(end, descent, float(flows(table)[RADAU]["end_sharpness"]))
+    draw_end(end, grid, float(integrations(table[table["method"] != DESCENT])[RADAU]["end_sharpness"]))
     end.axhline(1, color="black", lw=0.8, ls="--", label="edge of stability: sharpness = 2 / rate")
-    legend_below(figure, end)
+    end.legend(loc="upper left", bbox_to_anchor=(0, -0.2), ncols=2)
+    how = last.subplots()
+    draw_how(how, descent[descent["steps"] == STEPS])
+    how.legend(loc="upper left", bbox_to_anchor=(0, -0.2), ncols=2)
     save(figure, folder / "figure.png")
+
+
+def draw_how(axes: Panel, short: pd.DataFrame) -> None:
+    """Draw how the trainings at rates 1e-6 apart end, and which share of those next to a rate end otherwise."""
+    fine = short[short["group"] == FINE_GROUP]
+    how = ends(fine)
+    edges = FINE[0] + (np.arange(0, len(FINE), TOGETHER) - 0.5) / 1e6
+    axes.hist(
+        [fine.loc[how == end, "learning_rate"].tolist() for end in LOOKS],
+        edges.tolist(),
+        weights=[[1 / TOGETHER] * int((how == end).sum()) for end in LOOKS],
+        stacked=True,
+        color=list(LOOKS.values()),
+        alpha=0.55,
+        label=list(LOOKS),
+    )
+    members = short[short["group"] == NEARBY_GROUP]
+    groups = [(rate, one.value_counts().max(), len(one)) for rate, one in ends(members).groupby(members["centre"])]
+    found = [share(int(total - most), total) for _, most, total in groups]
+    of_these = np.array([one.found / one.total for one in found])
+    bars = np.maximum([of_these - [one.low for one in found], [one.high for one in found] - of_these], 0)
+    label = "101 within 1e-9 of a rate: share that ends otherwise than most, 99 % interval"
+    axes.errorbar(
+        [rate for rate, *_ in groups], of_these, bars, fmt="o", ms=5, mfc="white", color="black", capsize=3, label=label
+    )
+    mixed = endings(short[short["group"] == LAST_BITS_GROUP]).index.to_numpy(dtype=float)
+    label = "rates at which rounding decides: the nearest doubles end in different ways"
+    axes.plot(mixed, np.full(len(mixed), 0.97), "|", ms=9, color="black", label=label)
+    axes.set(xlim=(FINE[0], FINE[-1]), ylim=(0, 1), xlabel="learning rate, full-batch descent on the half loss")
+    axes.set_ylabel("share of trainings")
+    axes.set_title(f"How {len(fine):,} trainings for {STEPS:,} steps end, and those next to 15 rates", size=12)
 
 
 def ways(short: pd.DataFrame) -> list[Mapping[str, Any]]:
     """Return the rows of the trainings that are followed, by rate."""
-    followed = [bool(np.isclose(RATES[SHOWN], rate).any()) for rate in short["learning_rate"]]
+    followed = [bool(np.isclose(GRID[SHOWN], rate).any()) for rate in short["learning_rate"]]
     return [
         {str(name): value for name, value in row.items()}
         for row in short[followed].sort_values("learning_rate").to_dict("records")

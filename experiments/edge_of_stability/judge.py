@@ -5,300 +5,240 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from student_score.model.outcome import Outcome
+from student_score.arrays import Floats
 from student_score.studies.claims import Judgement
-from student_score.studies.numbers import number, percent
+from student_score.studies.numbers import in_percent, number
 
 from .claims import (
-    AGREE,
-    BELOW,
-    CATAPULT,
-    FLOW,
     FROM_BELOW,
-    HALF,
     HALF_RISE,
     HOVERING,
-    HOVERS,
     LASTS,
     LEAVES,
     LOWER,
-    LOWER_EDGE,
+    NEARLY_ALL,
+    NINTH_DECIMAL,
     OVERSHOOT,
-    SETTLED,
+    ROUNDING,
+    SOME,
     UPPER,
-    UPPER_EDGE,
 )
-from .trainings import DESCENT, LONG, NEAR, RADAU, RATES, RUNGE_KUTTA, STEPS
+from .ensembles import (
+    INSIDE,
+    beyond,
+    by_rate,
+    half_rise,
+    hovers,
+    is_complete,
+    leaves,
+    loss_falls,
+    named,
+    share,
+    shares,
+    ways,
+    within,
+)
+from .judge_ends import (
+    judge_below,
+    judge_catapult,
+    judge_flow,
+    judge_lower_edge,
+    judge_sharp_end,
+    judge_start_curvature,
+    judge_upper_edge,
+)
+from .rates import DOUBLES, FINE, FINE_GROUP, GRID, LAST_BITS_GROUP, MEMBERS
+from .trainings import DESCENT, LONG, STEPS
 
-WITHOUT_RANGE: dict[str, Any] = {"missing": "trainings at rates of the 15 between 0.00148 and 0.00258 for 20,000 steps"}
-"""Measured by claims on trainings within the range where there are none."""
+MISSING: dict[str, Any] = {"missing": "the 101 trainings about each rate for 20,000 steps"}
+"""Measured where an ensemble is not complete."""
+
+
+ROUNDED = 1e-18
+"""Score points squared. A loss below may go on rising and falling since rounding keeps it from getting smaller."""
 
 
 def judge(table: pd.DataFrame) -> list[Judgement]:
     """Return a verdict for each claim, from the table of trainings alone."""
-    descent = table[table["method"] == DESCENT]
+    descent, flow = table[table["method"] == DESCENT], table[table["method"] != DESCENT]
     short, long = descent[descent["steps"] == STEPS], descent[descent["steps"] == LONG]
-    grid = short[in_grid(short)]
-    inside = grid[grid["learning_rate"].between(LOWER, UPPER)]
-    flow = flows(table)
+    inside, fine = within(short, INSIDE), short[short["group"] == FINE_GROUP]
     return [
-        judge_hovering(inside),
+        judge_hovering(inside, fine[fine["learning_rate"].between(LOWER, UPPER)]),
         judge_half_rise(inside),
         judge_from_below(inside),
-        judge_below(grid[grid["learning_rate"] < LOWER]),
-        judge_upper_edge(short),
-        judge_leaves(short[short["learning_rate"].between(LOWER, UPPER)]),
-        judge_lasts(grid, long[in_grid(long)]),
-        judge_flow(flow, inside),
-        judge_lower_edge(flow, short),
+        judge_below(fine),
+        judge_upper_edge(fine),
+        judge_sharp_end(fine),
+        judge_leaves(inside, fine),
+        judge_lasts(within(short, GRID.tolist()), within(long, GRID.tolist())),
+        judge_flow(flow),
+        judge_lower_edge(flow, fine),
         judge_catapult(short),
+        judge_start_curvature(short),
+        judge_ninth_decimal(within(short, GRID.tolist())),
+        judge_rounding(short[short["group"] == LAST_BITS_GROUP]),
     ]
 
 
-def flows(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """Return the rows of the integrations of the flow by their method."""
-    return {
-        str(row["method"]): {str(key): value for key, value in row.items()}
-        for row in table[table["method"] != DESCENT].to_dict("records")
+def judge_hovering(inside: pd.DataFrame, fine: pd.DataFrame) -> Judgement:
+    """Count the trainings that hover about each rate, and at all those with six decimals."""
+    if not is_complete(inside, INSIDE) or fine.empty:
+        return HOVERING.judge(None, MISSING)
+    found = shares(inside, hovers(inside))
+    away = [rate for rate, one in found.items() if one.low <= NEARLY_ALL]
+    medians = inside[hovers(inside)].groupby("centre")["late_ratio_median"].agg(["min", "max"])
+    measured = {
+        "rates": len(INSIDE),
+        "hovering": len(INSIDE) - len(away),
+        "rates_with_six_decimals": len(fine),
+        "hovering_with_six_decimals": int(hovers(fine).sum()),
+        **by_rate("hovering", found),
+        **{f"medians_at_{rate:.6f}": [round(low, 4), round(high, 4)] for rate, low, high in medians.itertuples()},
     }
-
-
-def in_grid(table: pd.DataFrame) -> "pd.Series[bool]":
-    """Return which trainings are at a rate of the 15."""
-    found = [bool(np.isclose(RATES, rate, rtol=1e-9).any()) for rate in table["learning_rate"]]
-    return pd.Series(found, table.index, dtype=bool)
-
-
-def by_rate(table: pd.DataFrame, column: str, digits: int = 5) -> dict[str, float | None]:
-    """Return a column's values by rate, for the measured numbers."""
-    pairs = sorted(zip(table["learning_rate"].tolist(), table[column].tolist(), strict=True))
-    return {f"{column}_at_{rate:.6f}": round(value, digits) if np.isfinite(value) else None for rate, value in pairs}
-
-
-def hovers(table: pd.DataFrame) -> "pd.Series[bool]":
-    """Return which trainings end at the edge."""
-    return (table["late_ratio_median"] - 1).abs() <= HOVERS
-
-
-def half_rise(table: pd.DataFrame) -> "pd.Series[bool]":
-    """Return in which trainings about half of the last steps raise the loss."""
-    return table["late_rises"].between(*HALF)
-
-
-def extreme(table: pd.DataFrame, which: str) -> float | None:
-    """Return the smallest ("min") or largest ("max") rate of a table, None of an empty one."""
-    return round(float(table["learning_rate"].agg(which)), 7) if len(table) else None
-
-
-def judge_hovering(inside: pd.DataFrame) -> Judgement:
-    """Compare the medians with 1."""
-    if inside.empty:
-        return HOVERING.judge(None, WITHOUT_RANGE)
-    counts = {"rates": len(inside), "hovering": int(hovers(inside).sum())}
-    spread = by_rate(inside, "late_ratio_1_percent", 3) | by_rate(inside, "late_ratio_99_percent", 3)
-    away = inside[~hovers(inside)]
+    least = min(found.values())
     return HOVERING.judge(
-        bool(hovers(inside).all()),
-        counts | by_rate(inside, "late_ratio_median") | spread,
-        {"rates whose sharpness ends up at 2 / rate": counts["hovering"], "rates in the range": len(inside)},
-        f"The sharpness ends up there at {counts['hovering']} of {len(inside)} rates, elsewhere at {rates_of(away)}.",
+        beyond(list(found.values()), NEARLY_ALL),
+        measured,
+        {"trainings that hover, at the rate with fewest": least.found, "trainings": least.total},
+        f"At {len(INSIDE) - len(away)} of {len(INSIDE)} rates next to all trainings end up there; not so at "
+        f"{named(away)}.",
     )
 
 
-def rates_of(table: pd.DataFrame) -> str:
-    """Return the rates of a table in words, the first three of many."""
-    rates = [f"{rate:.6f}" for rate in sorted(table["learning_rate"])]
-    return ", ".join(rates[:3]) + (f" and {len(rates) - 3} more rates" if len(rates) > 3 else "")
-
-
 def judge_half_rise(inside: pd.DataFrame) -> Judgement:
-    """Count the steps that raise the loss."""
-    if inside.empty:
-        return HALF_RISE.judge(None, WITHOUT_RANGE)
-    falls = inside["late_loss_last_tenth"] < inside["late_loss_first_tenth"]
-    counts = {"rates": len(inside), "about_half": int(half_rise(inside).sum()), "loss_falls": int(falls.sum())}
-    both = half_rise(inside) & falls
+    """Count the trainings in which half of the steps raise a loss that falls."""
+    if not is_complete(inside, INSIDE):
+        return HALF_RISE.judge(None, MISSING)
+    rising, both = shares(inside, half_rise(inside)), shares(inside, loss_falls(inside))
+    holding = {rate: one for rate, one in both.items() if one.low > NEARLY_ALL}
+    not_falling = sum(rising[rate].found - one.found for rate, one in both.items())
+    measured = {
+        "rates": len(INSIDE),
+        "about_half_and_falling": len(holding),
+        **by_rate("about_half", rising),
+        **by_rate("about_half_and_falling", both),
+        "rising_over_many_steps": not_falling,
+    }
     return HALF_RISE.judge(
-        bool(both.all()),
-        counts | by_rate(inside, "late_rises", 4),
-        {
-            "rates at which half of the steps raise a loss that falls": int(both.sum()),
-            "rates in the range": len(inside),
-        },
-        f"At {counts['about_half']} of {len(inside)} rates half of the last steps raise the loss, and at "
-        f"{counts['loss_falls']} it falls; not both at {rates_of(inside[~both])}.",
+        beyond(list(both.values()), NEARLY_ALL),
+        measured,
+        {"rates at which next to all trainings do both": len(holding), "rates in the range": len(INSIDE)},
+        f"At {len(holding)} of {len(INSIDE)} rates half of the last steps raise a loss that falls, in next to all "
+        f"trainings; not so at {named([rate for rate in INSIDE if rate not in holding])}.",
     )
 
 
 def judge_from_below(inside: pd.DataFrame) -> Judgement:
     """Look for the largest sharpness on the way."""
-    if inside.empty:
-        return FROM_BELOW.judge(None, WITHOUT_RANGE)
-    found = inside.assign(largest_ratio=inside["largest_sharpness"] * inside["learning_rate"] / 2)
-    holds = found["largest_ratio"] <= OVERSHOOT
-    counts = {"rates": len(found), "from_below": int(holds.sum())}
-    least, largest = (float(found["largest_ratio"].agg(which)) for which in ("min", "max"))
+    if not is_complete(inside, INSIDE):
+        return FROM_BELOW.judge(None, MISSING)
+    found = (inside["largest_sharpness"] * inside["learning_rate"] / 2).groupby(inside["centre"]).agg(["min", "max"])
+    holds = found["max"] <= OVERSHOOT
+    least, largest = round(float(found["min"].min()), 2), round(float(found["max"].max()), 2)
+    ratios = {f"largest_ratio_at_{rate:.6f}": [round(low, 3), round(high, 3)] for rate, low, high in found.itertuples()}
     return FROM_BELOW.judge(
         bool(holds.all()),
-        counts | by_rate(found, "largest_ratio", 4),
-        {"largest sharpness × rate / 2": round(largest, 4), "allowed at most": OVERSHOOT},
+        {"rates": len(found), "from_below": int(holds.sum()), **ratios},
+        {"largest sharpness × rate / 2": largest, "allowed at most": OVERSHOOT},
         f"The sharpness overshoots at {len(found) - int(holds.sum())} of {len(found)} rates: at its largest it is "
-        f"{number(round(least, 2))} to {number(round(largest, 2))} times 2 / rate.",
+        f"{number(least)} to {number(largest)} times 2 / rate.",
     )
 
 
-def judge_below(below: pd.DataFrame) -> Judgement:
-    """Look at the trainings that should end before the edge."""
-    if below.empty:
-        return BELOW.judge(None, {"missing": "trainings at rates of the 15 below 0.00148 for 20,000 steps"})
-    found = below.assign(end_ratio=below["end_sharpness"] * below["learning_rate"] / 2)
-    holds = (found["end_ratio"] < 1) & (found["late_rises"] == 0)
-    largest, rises = float(found["end_ratio"].max()), percent(float(found["late_rises"].max()))
-    return BELOW.judge(
-        bool(holds.all()),
-        by_rate(found, "end_ratio") | by_rate(found, "late_rises", 4),
-        {"last steps that raise the loss (%)": rises, "claimed": 0}
-        if rises
-        else {"largest sharpness × rate / 2 at the end": round(largest, 5), "allowed below": 1},
-        f"The sharpness ends at up to {number(round(largest, 5))} times 2 / rate, and up to {number(rises)} % of the "
-        "last steps raise the loss.",
-    )
-
-
-def judge_upper_edge(short: pd.DataFrame) -> Judgement:
-    """Look for hovering above the range, and for where it ends."""
-    above = short[short["learning_rate"] > UPPER]
-    if above.empty:
-        return UPPER_EDGE.judge(None, {"missing": "trainings at rates above 0.00258 for 20,000 steps"})
-    measured = {
-        "highest_rate_that_hovers": extreme(short[hovers(short)], "max"),
-        "lowest_rate_that_collapses": extreme(short[short["outcome"] == Outcome.collapsed.name], "min"),
-    }
-    highest, collapses = measured["highest_rate_that_hovers"], measured["lowest_rate_that_collapses"]
-    return UPPER_EDGE.judge(
-        not hovers(above).any(),
-        measured | by_rate(above, "late_ratio_median"),
-        {"highest rate that hovers": highest, "claimed at most": UPPER},
-        f"The highest rate that hovers is {number(highest)}, the lowest that collapses {number(collapses)}.",
-    )
-
-
-def judge_leaves(inside: pd.DataFrame) -> Judgement:
+def judge_leaves(inside: pd.DataFrame, fine: pd.DataFrame) -> Judgement:
     """Look for trainings that were at the edge and descend quietly at the end."""
-    if inside.empty:
-        return LEAVES.judge(None, WITHOUT_RANGE)
-    left = inside[inside["reaches_edge_after_step"].notna() & (inside["late_rises"] == 0)]
-    counts = {"rates": len(inside), "left_the_edge": len(left)}
+    if not is_complete(inside, INSIDE):
+        return LEAVES.judge(None, MISSING)
+    found = shares(inside, leaves(inside))
+    leaving = [rate for rate, one in found.items() if one.low > SOME]
+    most = max(found.values(), key=lambda one: one.low)
+    left = fine.loc[leaves(fine), "learning_rate"]
+    measured = {
+        **by_rate("leaving", found),
+        "leaving_with_six_decimals": len(left),
+        "between": [round(float(left.min()), 6), round(float(left.max()), 6)] if len(left) else None,
+    }
+    fewer = share(sum(one.found for one in found.values()), sum(one.total for one in found.values())).high < SOME
     return LEAVES.judge(
-        len(left) > 0,
-        counts | by_rate(left, "late_ratio_median"),
-        {"rates that leave the edge": len(left), "needed at least": 1},
-        f"None of {len(inside)} rates leaves the edge again.",
+        True if leaving else False if fewer else None,
+        measured,
+        {
+            f"trainings of {most.total} that leave, at the rate with most": most.found,
+            "rates where some leave": len(leaving),
+        },
+        f"At none of {len(found)} rates do trainings leave the edge again.",
     )
 
 
-def judge_lasts(grid: pd.DataFrame, long: pd.DataFrame) -> Judgement:
+def judge_lasts(short: pd.DataFrame, long: pd.DataFrame) -> Judgement:
     """Compare the last steps of the long trainings with those of the short ones."""
-    hovering = grid[half_rise(grid)]
-    later = long[long["learning_rate"].isin(hovering["learning_rate"])]
-    if hovering.empty or len(later) < len(hovering):
+    hovering = short.loc[half_rise(short), "learning_rate"]
+    later = long[long["learning_rate"].isin(hovering)]
+    found = share(int(half_rise(later).sum()), len(later))
+    if not found.total:
         missing = {"missing": "trainings with rising and falling losses after 20,000 steps, continued to 200,000"}
         return LASTS.judge(None, missing)
-    counts = {"at_the_edge": len(hovering), "still_there": int(half_rise(later).sum())}
-    measured = counts | by_rate(later, "late_ratio_median", 7) | by_rate(later, "late_rises", 4)
+    lively = int((later.loc[half_rise(later), "end_loss"] > ROUNDED).sum())
     return LASTS.judge(
-        bool(half_rise(later).all()),
-        measured,
+        beyond([found], NEARLY_ALL),
         {
-            f"rates with half of the steps rising after {LONG:,}": counts["still_there"],
-            f"rates with that after {STEPS:,}": len(hovering),
+            "at_the_edge": found.total,
+            "still_there": found.found,
+            "still_there_wilson_99_percent": found.percents,
+            **by_rate("still_there", shares(later, half_rise(later))),
+            "still_there_with_a_loss_above_1e-18": lively,
         },
-        f"Of {len(hovering)} rates at which half of the steps raise the loss after {STEPS:,} steps, "
-        f"{counts['still_there'] or 'none'} still do after {LONG:,}.",
-    )
-
-
-def judge_flow(flow: dict[str, dict[str, Any]], inside: pd.DataFrame) -> Judgement:
-    """Compare the sharpness at the flow's end with the edge of each rate."""
-    if {RADAU, RUNGE_KUTTA} - set(flow) or inside.empty:
-        return FLOW.judge(None, {"missing": "both integrations of the flow, and trainings within the range"})
-    radau, other = (float(flow[method]["end_sharpness"]) for method in (RADAU, RUNGE_KUTTA))
-    lowest = float(inside["learning_rate"].min())
-    measured = {
-        "end_sharpness": round(radau, 4),
-        "integrators_agree_within": 10.0 ** np.ceil(np.log10(max(abs(radau - other) / radau, 1e-15))),
-        "start_sharpness": round(float(flow[RADAU]["start_sharpness"]), 4),
-        "largest_sharpness": round(float(flow[RADAU]["largest_sharpness"]), 4),
-        "settled": all(row["end_loss"] < SETTLED for row in flow.values()),
-        "smallest_ratio": round(radau * lowest / 2, 5),
-    }
-    agree = abs(radau - other) <= AGREE * radau
-    return FLOW.judge(
-        agree and measured["settled"] and radau * lowest / 2 > 1 + HOVERS,
-        measured,
         {
-            "smallest sharpness × rate / 2 at the flow's end": round(radau * lowest / 2, 5),
-            "needed more than": 1 + HOVERS,
+            f"trainings with half of the steps rising after {LONG:,}": found.found,
+            f"trainings with that after {STEPS:,}": found.total,
         },
-        f"The flow ends at a sharpness of {number(radau)}, {number(round(radau * lowest / 2, 5))} times 2 / rate of "
-        f"the lowest rate; settled: {number(measured['settled'])}, integrators agree: {number(agree)}.",
+        f"Of {found.total} trainings in which half of the steps raise the loss after {STEPS:,} steps, "
+        f"{found.found or 'none'} still do after {LONG:,}, {lively or 'none'} with a loss above 1e-18.",
     )
 
 
-def judge_lower_edge(flow: dict[str, dict[str, Any]], short: pd.DataFrame) -> Judgement:
-    """Compare which trainings reach the edge with the flow's limit."""
-    if RADAU not in flow:
-        return LOWER_EDGE.judge(None, {"missing": "the gradient flow"})
-    limit = 2 / float(flow[RADAU]["end_sharpness"])
-    is_near = [bool(np.isclose(rate / limit, NEAR).any()) for rate in short["learning_rate"]]
-    near = pd.Series(is_near, short.index, dtype=bool)
-    found = short[in_grid(short) | near]
-    above = found["learning_rate"] > limit
-    if not (near.sum() == len(NEAR) and above.any() and not above.all()):
-        return LOWER_EDGE.judge(None, {"missing": "trainings 2 % below and 2 % above the flow's limit"})
-    reaches = found["reaches_edge_after_step"].notna()
-    measured = {
-        "limit": round(limit, 7),
-        "highest_rate_that_stays_below": extreme(found[~reaches], "max"),
-        "lowest_rate_that_reaches_the_edge": extreme(found[reaches], "min"),
-    }
-    quiet, reaching = measured["highest_rate_that_stays_below"], measured["lowest_rate_that_reaches_the_edge"]
-    return LOWER_EDGE.judge(
-        bool((reaches == above).all()),
+def judge_ninth_decimal(ensemble: pd.DataFrame) -> Judgement:
+    """Count the rates about which trainings end in more than one way."""
+    if not is_complete(ensemble, GRID.tolist()):
+        return NINTH_DECIMAL.judge(None, MISSING)
+    mixed, rates = ways(ensemble), len(GRID)
+    measured: dict[str, Any] = {"rates": rates, "rates_with_one_end": rates - len(mixed)}
+    for end in mixed:
+        found = {float(str(rate)): share(int(count), MEMBERS) for rate, count in mixed[end].items()}
+        measured |= by_rate(str(end).replace(" ", "_"), found)
+    rarer = [share(int(MEMBERS - count), MEMBERS) for count in mixed.max(axis=1)]
+    said = " and ".join(f"{in_percent(one.low)} to {in_percent(one.high)}" for one in rarer)
+    return NINTH_DECIMAL.judge(
+        mixed.empty,
         measured,
-        {"highest rate that stays below the edge": quiet, "limit of the flow": round(limit, 7)}
-        if (above & ~reaches).any()
-        else {"lowest rate that reaches the edge": reaching, "limit of the flow": round(limit, 7)},
-        f"The end of gradient flow gives {number(limit)}; the highest rate that stays below the edge is "
-        f"{number(quiet)}, the lowest that reaches it {number(reaching)}.",
+        {"rates next to which all trainings end alike": rates - len(mixed), "rates": rates},
+        f"Next to {len(mixed)} of {rates} rates, {named([float(str(rate)) for rate in mixed.index])}, trainings end in "
+        f"different ways, the rarer with a share of {said}.",
     )
 
 
-def judge_catapult(short: pd.DataFrame) -> Judgement:
-    """Compare which trainings fail with the curvature at the start."""
-    if short.empty:
-        return CATAPULT.judge(None, {"missing": "trainings for 20,000 steps"})
-    start = float(short["start_sharpness"].iloc[0])
-    limit = 2 / start
-    fails = short["outcome"].isin([Outcome.collapsed.name, Outcome.diverged.name])
-    above = short["learning_rate"] > limit
-    if above.all() or not above.any():
-        return CATAPULT.judge(None, {"missing": f"trainings on both sides of {limit:.6f}"})
+def judge_rounding(ensemble: pd.DataFrame) -> Judgement:
+    """Count the rates whose neighbours among the doubles end otherwise, and find where there are none."""
+    if not is_complete(ensemble, FINE.tolist(), DOUBLES):
+        return ROUNDING.judge(None, {"missing": "trainings at the five doubles nearest to 1,301 rates"})
+    mixed, rates = ways(ensemble).index.to_numpy(dtype=float), len(FINE)
+    stretches = two_stretches(np.round(mixed, 6))
     measured = {
-        "start_sharpness": round(start, 4),
-        "limit": round(limit, 6),
-        "failed_below": int((fails & ~above).sum()),
-        "trained_above": int((~fails & above).sum()),
-        "highest_rate_that_trains": extreme(short[~fails], "max"),
-        "lowest_rate_that_fails": extreme(short[fails], "min"),
+        "rates": rates,
+        "decided_by_rounding": len(mixed),
+        "they_lie": stretches,
     }
-    trains, failing = measured["highest_rate_that_trains"], measured["lowest_rate_that_fails"]
-    return CATAPULT.judge(
-        bool((fails == above).all()),
+    return ROUNDING.judge(
+        not len(mixed),
         measured,
-        {"highest rate that trains": trains, "limit at the start": round(limit, 6)}
-        if (above & ~fails).any()
-        else {"lowest rate that fails": failing, "limit at the start": round(limit, 6)},
-        f"The curvature at the start gives {number(round(limit, 6))}; the highest rate that trains is "
-        f"{number(trains)}, the lowest that fails {number(failing)}.",
+        {"rates at which all doubles end alike": rates - len(mixed), "rates": rates},
+        f"At {len(mixed)} of {rates:,} rates rounding decides how a training ends; they lie from "
+        f"{' and from '.join(map(number, stretches))}.",
     )
+
+
+def two_stretches(rates: Floats) -> list[list[float]]:
+    """Return the first and the last of sorted rates below the widest gap between them, and of those above it."""
+    cut = int(np.diff(rates).argmax()) + 1 if len(rates) > 1 else len(rates)
+    return [[float(part[0]), float(part[-1])] for part in (rates[:cut], rates[cut:]) if len(part)]

@@ -15,22 +15,34 @@ from student_score.training.many import Trainings, train_many
 from student_score.training.setup import Networks, Setup
 from student_score.training.trajectory import log_spaced_epochs
 
-RATES = np.linspace(0.0014, 0.0026, 15)
-"""Learning rates that are trained for STEPS and for LONG, from below the edge to above it."""
-
-BEYOND = (0.00262, 0.00265, 0.0027, 0.003, 0.004, 0.006, 0.01, 0.02, 0.05, 0.1)
-"""Rates above, to find where training ends."""
-
-NEAR = (0.98, 1.02)
-"""Times the rate at which gradient flow's end is at the edge: two rates on either side of it."""
+from .rates import (
+    BEYOND,
+    BEYOND_GROUP,
+    CATAPULT_GROUP,
+    DOUBLES,
+    FINE,
+    FINE_GROUP,
+    GRID,
+    GRID_GROUP,
+    LAST_BITS_GROUP,
+    MEMBERS,
+    NEARBY_GROUP,
+    SPARSE,
+    catapult_rates,
+    last_bits,
+    nearby,
+)
 
 STEPS, LONG = 20_000, 200_000
 """Steps of full-batch descent, and ten times as many to see what lasts."""
 
-EARLY, LATE, BETWEEN = 200, 2000, 200
+EARLY, LATE, BETWEEN = 200, 2000, 100
 """Steps after each of which the sharpness is taken, at the start and at the end, and log-spaced ones between them."""
 
-ROUNDING = 1e-20
+EVERY = 40
+"""Of the last steps of an ensemble, the sharpness is taken after two in a row of so many: it may alternate."""
+
+NO_LOSS = 1e-20
 """Score points squared. Below this a loss of three scores of some 80 points rises and falls by rounding alone."""
 
 CURVE = 60
@@ -45,28 +57,27 @@ FLOW_TIME = 64.0
 """Of the flow; a step of descent takes rate. By then its loss is below `claims.SETTLED`."""
 
 
-def trainings(
-    rows: Mapping[str, Rows],
-    *,
-    rates: Sequence[float] = tuple(RATES.tolist()),
-    beyond: Sequence[float] = BEYOND,
-    steps: int = STEPS,
-    long: int = LONG,
-) -> pd.DataFrame:
+def trainings(rows: Mapping[str, Rows]) -> pd.DataFrame:
     """Integrate the gradient flow, and train at every rate; a row for each.
 
     Args:
         rows: the article's students by their name.
-        rates: trained for `steps` and for `long` steps.
-        beyond: trained for `steps`, as are the two rates near the flow's edge.
-        steps: of full-batch descent.
-        long: the same, to see what lasts.
     """
     split = split_rows(rows["student_scores"])
-    flow = pd.DataFrame([flow_row(split, method) for method in (RADAU, RUNGE_KUTTA)])
-    near = [factor * 2 / flow["end_sharpness"].iloc[0] for factor in NEAR]
-    short, longer = descend(split, [*rates, *near, *beyond], steps), descend(split, rates, long)
-    return pd.concat([flow, short, longer], ignore_index=True).copy()  # In one piece, which pandas wants.
+    centres = np.repeat(GRID, MEMBERS)
+    close = np.concatenate([nearby(rate) for rate in GRID])
+    catapult = catapult_rates(split.train)
+    tables = [
+        pd.DataFrame([flow_row(split, method) for method in (RADAU, RUNGE_KUTTA)]),
+        *(descend(split, GRID, steps, all_steps(steps)).assign(group=GRID_GROUP) for steps in (STEPS, LONG)),
+        descend(split, close, STEPS, some_steps(STEPS)).assign(group=NEARBY_GROUP, centre=centres),
+        descend(split, close[::SPARSE], LONG).assign(group=NEARBY_GROUP, centre=centres[::SPARSE]),
+        descend(split, last_bits(FINE), STEPS).assign(group=LAST_BITS_GROUP, centre=np.repeat(FINE, DOUBLES)),
+        descend(split, FINE, STEPS, some_steps(STEPS)).assign(group=FINE_GROUP),
+        descend(split, BEYOND, STEPS).assign(group=BEYOND_GROUP),
+        descend(split, catapult, STEPS).assign(group=CATAPULT_GROUP),
+    ]
+    return pd.concat(tables, ignore_index=True).copy()  # In one piece, which pandas wants.
 
 
 def landscape(split: Split) -> Landscape:
@@ -100,10 +111,17 @@ def flow_row(split: Split, method: str) -> dict[str, Any]:
     }
 
 
-def recorded_steps(steps: int) -> Integers:
-    """Return the steps after which the sharpness is taken, 0 being the start."""
+def all_steps(steps: int) -> Integers:
+    """Return the steps after which the sharpness is taken where training is followed closely, 0 being the start."""
     ends = np.arange(min(EARLY, steps) + 1), np.arange(max(steps - LATE, 0), steps + 1)
-    return np.unique(np.concatenate([*ends, log_spaced_epochs(steps, BETWEEN), shown_steps(steps)]))
+    return np.unique(np.concatenate([*ends, log_spaced_epochs(steps, 2 * BETWEEN), shown_steps(steps)]))
+
+
+def some_steps(steps: int) -> Integers:
+    """Return the steps for the members of an ensemble: log-spaced ones, and pairs of neighbours among the last."""
+    second = np.arange(steps, steps - LATE, -EVERY)
+    between = log_spaced_epochs(steps - LATE, BETWEEN)
+    return np.unique(np.concatenate([[0], between, second - 1, second]))
 
 
 def shown_steps(steps: int) -> Integers:
@@ -135,54 +153,65 @@ def states_at(split: Split, rates: Floats, taken: Integers) -> Floats:
     return np.stack(states)
 
 
-def descend(split: Split, learning_rates: Sequence[float], steps: int) -> pd.DataFrame:
+def descend(split: Split, rates: Floats, steps: int, taken: Integers | None = None) -> pd.DataFrame:
     """Train at every rate by full-batch descent on the half loss; a row of the table for each.
+
+    Args:
+        split: the rows.
+        rates: a training for each.
+        steps: of every training.
+        taken: steps after which the sharpness is taken, the last one among them; only the losses without.
 
     Raises:
         ArithmeticError: training in pieces ended elsewhere than training at once.
     """
-    rates, taken = np.array(learning_rates), recorded_steps(steps)
     late = np.arange(max(steps - LATE, 0), steps) + 1  # avg_loss of a full batch is the loss before the step.
     networks = Networks(starts=ARTICLE_START.flat(), learning_rate=rates)
     whole = train_many(full_batch(split, steps, late), networks)
-    states = states_at(split, rates, taken)
-    if not np.array_equal(states[-1], whole.finals):
-        raise ArithmeticError("full-batch training in pieces is not what it is at once")
-    sharpness = landscape(split).sharpness(states).T
-    shown = shown_steps(steps)
     return pd.DataFrame(
         {
             "method": DESCENT,
             "learning_rate": rates,
             "steps": steps,
             "outcome": [outcome.name for outcome in whole.outcomes],
-            **on_the_way(sharpness, rates, taken),
             **late_losses(whole),
-            **{f"{SHARPNESS_AFTER}{step}": sharpness[:, taken == step][:, 0] for step in shown},
+            **({} if taken is None else on_the_way(split, rates, taken, whole.finals)),
         }
     )
 
 
-def on_the_way(sharpness: Floats, rates: Floats, taken: Integers) -> dict[str, Any]:
-    """Return the table's columns on the sharpness (networks, m) after the steps that were taken."""
+def on_the_way(split: Split, rates: Floats, taken: Integers, finals: Floats) -> dict[str, Any]:
+    """Return the table's columns on the sharpness after the steps that were taken, of trainings that end at `finals`.
+
+    Raises:
+        ArithmeticError: training in pieces ends elsewhere.
+    """
+    states = states_at(split, rates, taken)
+    if not np.array_equal(states[-1], finals, equal_nan=True):
+        raise ArithmeticError("full-batch training in pieces is not what it is at once")
+    sharpness = landscape(split).sharpness(states).T
     ratio = sharpness * rates[:, None] / 2
     low, median, high = np.percentile(ratio[:, taken > taken[-1] - LATE], [1, 50, 99], axis=1)
     return {
         "start_sharpness": sharpness[:, 0],
         "end_sharpness": sharpness[:, -1],
         "largest_sharpness": sharpness.max(axis=1),
-        "largest_after_step": taken[sharpness.argmax(axis=1)],
         "reaches_edge_after_step": [first_step(taken, reached) for reached in (ratio >= 1) & (taken > EARLY)],
         "late_ratio_median": median,
         "late_ratio_1_percent": low,
         "late_ratio_99_percent": high,
+        **{
+            f"{SHARPNESS_AFTER}{step}": sharpness[:, taken == step][:, 0]
+            for step in shown_steps(int(taken[-1]))
+            if step in taken
+        },
     }
 
 
 def late_losses(whole: Trainings) -> dict[str, Any]:
     """Return the table's columns on the losses before each of the last steps, and at the end."""
     losses, tenth = whole.avg_loss, whole.avg_loss.shape[1] // 10
-    rises = (losses[:, 1:] > losses[:, :-1]) & (losses[:, 1:] > ROUNDING)
+    rises = (losses[:, 1:] > losses[:, :-1]) & (losses[:, 1:] > NO_LOSS)
     return {
         "late_rises": rises.mean(axis=1),
         "late_loss_first_tenth": losses[:, :tenth].mean(axis=1),

@@ -54,11 +54,11 @@ def judge_costs(
 
 def judge_command(claim: Claim, rows: pd.DataFrame, *, seconds: float, megabytes: float = np.inf) -> Judgement:
     """Compare a command's wall time, and its peak memory if that is limited, with the targets."""
-    if rows.empty or (megabytes < np.inf and rows[PEAK].isna().any()):
+    if rows.empty or (megabytes < np.inf and not np.isfinite(rows[PEAK]).all()):
         return claim.judge(None, {"missing": "the command at full size, with its peak memory where that is limited"})
     peak = rows[PEAK].max()
     holds = rows["seconds"].median() < seconds and not peak >= megabytes
-    memory = {} if np.isnan(peak) else {PEAK: round(float(peak))}
+    memory = {PEAK: round(float(peak))} if np.isfinite(peak) else {}
     measured = {**spread(rows["seconds"], "seconds"), **memory, "rounds": len(rows), "cores": int(rows["cores"].max())}
     took = [("wall time, median (s)", measured["seconds_median"], "target below", seconds)]
     if megabytes < np.inf:

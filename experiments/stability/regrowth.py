@@ -21,6 +21,8 @@ def judge_regrowth(article: pd.DataFrame, limit: float | None) -> Judgement:
     if limit is None or article.empty:
         return REGROWTH.judge(None, {"missing": "the flow's minimum" if limit is None else "trainings"})
     column, groups = rise_name(TRAIN_MSE, FALL, RISE), by_order(article)
+    if np.isinf(article[column]).any():
+        return REGROWTH.judge(None, {"missing": "finite epochs of the rises"})
     measured: dict[str, Any] = {"limit_at_the_flows_minimum": rounded(limit)}
     for order, group in groups.items():
         first = first_rise(group, column)

@@ -59,7 +59,7 @@ def judge(table: pd.DataFrame) -> list[Judgement]:
 
 def judge_million(table: pd.DataFrame) -> Judgement:
     """Compare wall time and peak memory with their targets."""
-    if table.empty or table["peak_megabytes"].isna().any():
+    if table.empty or not np.isfinite(table["peak_megabytes"]).all():
         return MILLION.judge(None, {"missing": "a million trainings with their peak memory"})
     seconds, peak = table["seconds"], table["peak_megabytes"].max()
     measured = {

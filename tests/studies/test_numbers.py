@@ -26,6 +26,8 @@ from student_score.studies.numbers import bound, in_percent, number, percent, ty
         ([0.4127, 0.422], "0.4127 to 0.422"),
         ([1, 2], "1, 2"),
         ([], "none"),
+        (float("inf"), "not finite"),
+        ([0.5, float("nan")], "0.5 to not finite"),
     ],
 )
 def test_a_number_is_read_at_a_glance(value, read):
@@ -47,6 +49,7 @@ def test_shares_are_told_in_per_cent():
         ("1e+16", "10¹⁶"),
         ("at 0.0001", "at 0.0001"),
         ("base 2e", "base 2e"),
+        ("within 2 % of it", "within 2\N{NO-BREAK SPACE}% of it"),
     ],
 )
 def test_powers_of_ten_are_raised_on_a_page(text, set_):
@@ -55,7 +58,15 @@ def test_powers_of_ten_are_raised_on_a_page(text, set_):
 
 
 @pytest.mark.parametrize(
-    ("distances", "power"), [([], None), ([0.0], 1e-15), ([3e-12, 1e-20], 1e-11), ([0.5, 2.0], 10.0)]
+    ("distances", "power"),
+    [
+        ([], None),
+        ([0.0], 1e-15),
+        ([3e-12, 1e-20], 1e-11),
+        ([0.5, 2.0], 10.0),
+        ([0.5, float("nan")], float("inf")),
+        ([float("inf"), 0.5], float("inf")),
+    ],
 )
 def test_distances_are_told_as_a_power_of_ten(distances, power):
     """The smallest above them all: their own digits depend on the machine."""

@@ -5,6 +5,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
@@ -12,9 +13,9 @@ from student_score.config.schema import Config
 from student_score.data.article import ARTICLE_ROWS
 from student_score.data.rows import Rows
 from student_score.errors import InputError
-from student_score.paths import CONF, EXPERIMENTS, known_studies
+from student_score.paths import CONF, EXPERIMENTS, REPOSITORY, known_studies
 from student_score.studies import study
-from student_score.studies.claims import Claim, Verdict, Whose, tightest
+from student_score.studies.claims import Claim, Verdict, Whose, tally, tightest
 
 CLAIM = Claim(name="c", whose=Whose.literature, sentence="S.", source="s", rule="R.")
 
@@ -67,6 +68,11 @@ def test_the_tightest_limit_decides():
     time, memory = ("time (s)", 3.0, "below (s)", 6.0), ("memory (MB)", 400.0, "below (MB)", 600.0)
     assert tightest(time, memory) == {"memory (MB)": 400.0, "below (MB)": 600.0}
     assert tightest(("rises", 1, "claimed", 0), memory) == {"rises": 1, "claimed": 0}
+    assert tightest(memory, ("time (s)", float("inf"), "below (s)", 6.0)) == {
+        "time (s)": float("inf"),
+        "below (s)": 6.0,
+    }
+    assert tightest(memory, ("rises", 0, "claimed", 0)) == {"memory (MB)": 400.0, "below (MB)": 600.0}
 
 
 def test_verdicts_are_written_with_the_numbers(tmp_path):
@@ -81,8 +87,47 @@ def test_verdicts_are_written_with_the_numbers(tmp_path):
         {**claim, "verdict": "refuted", "instead": "T.", "decided_by": TWO, "measured": {}},
         {**claim, "verdict": "undecided", "measured": {}},
     ]
+    endless = replace(CLAIM.judge(True, {}, TWO), measured={"n": float("nan")})
     with pytest.raises(ValueError, match="not JSON compliant"):
-        study.write_verdicts(tmp_path / "v.json", "Q?", [CLAIM.judge(True, {"n": float("nan")}, TWO)])
+        study.write_verdicts(tmp_path / "v.json", "Q?", [endless])
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("holds", [True, False])
+def test_what_is_not_finite_decides_nothing(tmp_path, value, holds):
+    """Alone or in a pair it leaves a claim undecided, and says so; beside the two numbers it is written in words."""
+    for two in ({"found": value, "allowed": 1}, {"from to": [0.5, value], "allowed": 1}):
+        judged = CLAIM.judge(holds, {"n": 1}, two, "Something else.")
+        assert (judged.verdict, judged.instead) == (Verdict.undecided, "")
+        assert judged.measured == {"n": 1, "missing": f"finite numbers: {next(iter(two))}"}
+    beside = CLAIM.judge(holds, {"n": value, "pair": [value, 0.5]}, TWO, "Something else.")
+    assert beside.verdict is (Verdict.supported if holds else Verdict.refuted)
+    assert beside.measured == {"n": "not finite", "pair": ["not finite", 0.5]}
+    study.write_verdicts(tmp_path / "v.json", "Q?", [beside])
+
+
+def test_checks_are_counted_apart():
+    """A claim is supported or refuted, a check passed or failed; what none did is not said."""
+    check = replace(CLAIM, is_check=True)
+    claims = [CLAIM.judge(True, {}, TWO), CLAIM.judge(True, {}, TWO), CLAIM.judge(None, {})]
+    assert tally(claims) == "2 claims supported, 1 undecided"
+    passed, failed = check.judge(True, {}, TWO), check.judge(False, {}, TWO, "T.")
+    assert tally([failed, *claims, passed, passed]) == "2 claims supported, 1 undecided; 2 checks passed, 1 failed"
+    assert tally([CLAIM.judge(False, {}, TWO, "T."), check.judge(None, {})]) == "1 claim refuted; 1 check undecided"
+    assert tally([]) == ""
+    assert [item.is_defect for item in (passed, failed, *claims)] == [False, True, False, False, False]
+
+
+@pytest.mark.parametrize("evidence", [[1], pd.DataFrame({"n": [1]})])
+def test_a_key_that_is_no_column_is_a_bug(monkeypatch, evidence):
+    """Older records lack a column of their table; any other key that a judge looks for in vain is raised."""
+
+    def looks_for(_):
+        raise KeyError("n")
+
+    monkeypatch.setattr(study, "load", lambda _: toy(judge=looks_for))
+    with pytest.raises(KeyError, match="n"):
+        study.judged("toy", evidence)
 
 
 def test_an_unknown_study_is_named():
@@ -113,6 +158,14 @@ def test_a_study_has_its_papers(name):
         assert len(written["decided_by"]) == 2
         assert ("instead" in written) == (written["verdict"] == "refuted")
     assert (EXPERIMENTS / name / "results/figure.png").exists()
+
+
+@pytest.mark.parametrize("name", [name for name in known_studies() if not study.load(name).benchmark])
+def test_the_readme_counts_what_came_out(committed, name):
+    """The study's line in the table begins with how many claims and checks came out how."""
+    assert f"| {tally(committed(name))}: " in next(
+        line for line in (REPOSITORY / "README.md").read_text().splitlines() if line.startswith(f"| [{name}](")
+    )
 
 
 @pytest.mark.parametrize("name", known_studies())
@@ -189,9 +242,9 @@ def test_conclusions_go_to_the_folder_that_is_given(tmp_path, monkeypatch):
     assert lines[0] == "evidence: [1, 2]"
     assert f"Verdicts of the study toy ({folder}):" in lines
     assert "1 claim is decided." in lines
-    assert lines[-2:] == ["  SUPPORTED: S.", "      found: 46,221; allowed at most: 1e-6"]
+    assert lines[-3:] == ["  SUPPORTED: S.", "      found: 46,221; allowed at most: 1e-6", "1 claim supported."]
     refuted = [CLAIM.judge(False, {}, TWO, "T.")]
-    assert list(study.closing("toy", [], refuted, folder))[-3:-1] == [
+    assert list(study.closing("toy", [], refuted, folder))[-4:-2] == [
         "  REFUTED: S. (the literature's claim)",
         "      Instead: T.",
     ]

@@ -1,7 +1,6 @@
 """Studies at the terminal: run as sweeps or as tables of trainings, judged again, told on one page."""
 
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -9,12 +8,16 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from student_score.commands.terminal import Parser, guarded, waiting
 from student_score.config.compose import default_config, register
 from student_score.config.schema import Config, TrackingConfig
-from student_score.errors import InputError
+from student_score.errors import InputError, SweepError
 from student_score.paths import INSTALLED, known_studies, work_folder
 
 if TYPE_CHECKING:
     from student_score.sweeps.plan import Plan
     from student_score.tracking.store import Store
+
+
+class DefectError(SweepError):
+    """A check of a study failed: everything was recorded and written, and none of it can be trusted."""
 
 
 def has_own_trainings(name: str) -> bool:
@@ -29,6 +32,7 @@ def run_trainings(name: str, config: Config) -> None:
 
     Raises:
         InputError: the configuration has settings that the study does not use.
+        DefectError: a check failed.
     """
     from student_score.studies.evidence import check_used, record_trainings
     from student_score.tracking.address import check_reachable
@@ -56,8 +60,10 @@ def close(name: str, evidence: Any, store: "Store", run_id: str) -> None:
 
     Raises:
         InputError: the folder of its results cannot be written.
+        DefectError: a check failed.
     """
     from student_score.studies import study
+    from student_score.studies.claims import DEFECT
     from student_score.studies.evidence import attach
 
     folder = study.results_folder(name)
@@ -67,6 +73,8 @@ def close(name: str, evidence: Any, store: "Store", run_id: str) -> None:
     if store.experiment is not None:
         store.describe_experiment(store.experiment, study.load(name).question)
     print("\n".join(study.closing(name, evidence, judgements, folder)))
+    if failed := [item.claim.name for item in judgements if item.is_defect]:
+        raise DefectError(f"the study {name}: {', '.join(failed)} failed. {DEFECT}")
 
 
 def publish(names: Sequence[str], uri: str) -> int:
@@ -78,9 +86,11 @@ def publish(names: Sequence[str], uri: str) -> int:
 
     Raises:
         InputError: this is no clone, or there are no records, or none that can be used; nothing was written.
+        DefectError: a check failed; nothing was written.
     """
+    from student_score.studies.claims import DEFECT
     from student_score.studies.evidence import NoRecordsError, read_evidence
-    from student_score.studies.study import conclude, in_order, load, place, published_folder
+    from student_score.studies.study import conclude, in_order, judged, load, place, published_folder
 
     if INSTALLED:
         raise InputError("--publish writes the results that a clone of the repository commits, and this is no clone")
@@ -93,6 +103,9 @@ def publish(names: Sequence[str], uri: str) -> int:
                 raise
     if not found:
         raise InputError(f"no study is recorded in {uri}; student-score-study lists the commands that do so")
+    for name, evidence in found.items():
+        if failed := [item.claim.name for item in judged(name, evidence.content) if item.is_defect]:
+            raise DefectError(f"nothing was written; the study {name}: {', '.join(failed)} failed. {DEFECT}")
     for name, evidence in found.items():
         conclude(name, evidence.content, published_folder(name))
         print(f"{name}: {place(published_folder(name))}")
@@ -133,7 +146,7 @@ def report(arguments: Sequence[str]) -> int:
     parser.add_argument("--uri", default=TrackingConfig().store_uri, help="the store that holds the records")
     parser.add_argument("--output", type=Path, default=work_folder() / "report.html", help="the file to write")
     given = parser.parse_args(arguments)
-    from student_score.studies.claims import Verdict
+    from student_score.studies.claims import DEFECT
     from student_score.studies.report import write
 
     register()
@@ -142,14 +155,14 @@ def report(arguments: Sequence[str]) -> int:
     except OSError as error:
         raise InputError(f"{given.output} cannot be written: {error.strerror}") from None
     for part in chapters:
-        counts = Counter(item.verdict.name for item in part.judgements)
-        said = ", ".join(f"{counts[verdict.name]} {verdict.name}" for verdict in Verdict if counts[verdict.name])
         if part.is_recorded:
-            print(f"{part.name}: {said or part.missing}")
+            print(f"{part.name}: {part.tally or part.missing}")
+        for item in part.defects:
+            print(f"  FAILED: {item.claim.sentence} {DEFECT}")
     if unrecorded := [part.name for part in chapters if not part.is_recorded]:
         print(f"Not recorded yet: {', '.join(unrecorded)}; student-score-study lists their commands")
     print(f"Report: {given.output}")
-    return 0
+    return int(any(part.defects for part in chapters))
 
 
 def study_main() -> NoReturn:

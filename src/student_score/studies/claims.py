@@ -1,11 +1,13 @@
 """Claims that can turn out false, what the numbers say about them, and sentences that follow from that."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from math import inf, isfinite
 from typing import Any
 
-from student_score.studies.numbers import number
+from student_score.studies.numbers import are_finite, number, written
 
 
 class Verdict(Enum):
@@ -14,6 +16,10 @@ class Verdict(Enum):
     supported = "supported"
     refuted = "refuted"
     undecided = "undecided"
+
+
+PASSED = {Verdict.supported: "passed", Verdict.refuted: "failed"}
+"""Verdict -> how it is said of a check."""
 
 
 class Whose(Enum):
@@ -26,7 +32,9 @@ class Whose(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """A sentence that can be false, whose it is, where it comes from, and the rule, fixed beforehand, that decides it.
+    """A sentence that can be false, whose it is, where it comes from, and the rule that decides it.
+
+    It is committed before the run that judges it.
 
     Example:
         >>> claim = Claim(name="c", whose=Whose.ours, sentence="Loss stays below 1.", source="a guess", rule="max < 1")
@@ -41,7 +49,7 @@ class Claim:
     source: str
     rule: str
     is_check: bool = False
-    """Whether it is an identity, which holds wherever the code is right, and says nothing about networks."""
+    """Whether it has to hold wherever the code is right, as identities do: it says nothing new about networks."""
 
     def plain(self) -> dict[str, str | bool]:
         """Return the claim as it is written to verdicts.json, which says of checks that they are some."""
@@ -55,7 +63,7 @@ class Claim:
         decided_by: Mapping[str, Any] | None = None,
         instead: str = "",
     ) -> "Judgement":
-        """Return the verdict: None means that the records cannot decide.
+        """Return the verdict: None means that the records cannot decide, and so does a number that is not finite.
 
         Args:
             holds: what the rule says.
@@ -67,8 +75,10 @@ class Claim:
         Raises:
             ValueError: a verdict without its two numbers, or a refuted claim without what is true instead.
         """
-        verdict = {True: Verdict.supported, False: Verdict.refuted, None: Verdict.undecided}[holds]
         two = dict(decided_by or {})
+        if endless := [name for name, value in two.items() if not are_finite(value)]:
+            return self.judge(None, {**measured, "missing": f"finite numbers: {', '.join(endless)}"})
+        verdict = {True: Verdict.supported, False: Verdict.refuted, None: Verdict.undecided}[holds]
         if len(two) != 2 and (two or verdict is not Verdict.undecided):
             raise ValueError(f"{self.name}: two numbers decide a claim, not {len(two)}: {', '.join(two) or 'none'}")
         if verdict is Verdict.refuted and not instead:
@@ -76,7 +86,7 @@ class Claim:
         return Judgement(
             claim=self,
             verdict=verdict,
-            measured=dict(measured),
+            measured={name: written(value) for name, value in measured.items()},
             decided_by=two,
             instead=instead if verdict is Verdict.refuted else "",
         )
@@ -92,6 +102,16 @@ class Judgement:
     decided_by: dict[str, Any]
     instead: str
 
+    @property
+    def word(self) -> str:
+        """The verdict as it is said: a check is passed or failed."""
+        return PASSED.get(self.verdict, self.verdict.name) if self.claim.is_check else self.verdict.name
+
+    @property
+    def is_defect(self) -> bool:
+        """Whether it is a check that failed, which is no finding but a defect of the code."""
+        return self.claim.is_check and self.verdict is Verdict.refuted
+
     def plain(self) -> dict[str, Any]:
         """Return the judgement as it is written to verdicts.json."""
         instead = {"instead": self.instead} if self.instead else {}
@@ -103,6 +123,32 @@ class Judgement:
             **decided_by,
             "measured": self.measured,
         }
+
+
+def tally(judgements: Sequence[Judgement]) -> str:
+    """Return how many claims and how many checks came out how, in words; empty without judgements.
+
+    Example:
+        >>> claim = Claim(name="c", whose=Whose.ours, sentence="S.", source="s", rule="r")
+        >>> check = Claim(name="d", whose=Whose.ours, sentence="S.", source="s", rule="r", is_check=True)
+        >>> two = {"found": 1, "allowed": 2}
+        >>> tally([claim.judge(True, {}, two), check.judge(True, {}, two), claim.judge(False, {}, two, "T.")])
+        '1 claim supported, 1 refuted; 1 check passed'
+    """
+    said = []
+    for kind, is_check in (("claim", False), ("check", True)):
+        counts = Counter(item.word for item in judgements if item.claim.is_check is is_check)
+        words = [word for word in (*PASSED.values(), *Verdict.__members__) if counts[word]]
+        parts = [f"{counts[word]} {word}" for word in words]
+        if parts:
+            plural = "" if counts[words[0]] == 1 else "s"
+            parts[0] = f"{counts[words[0]]} {kind}{plural} {words[0]}"
+            said.append(", ".join(parts))
+    return "; ".join(said)
+
+
+DEFECT = "A check that fails is a defect of the code: trust no number of this study until it is mended."
+"""What is said wherever a check failed."""
 
 
 @dataclass(frozen=True)
@@ -166,7 +212,13 @@ def tightest(*limits: tuple[str, float, str, float]) -> dict[str, float]:
     Args:
         limits: of each what was found and how much is allowed, both above 0 or just the first 0, after their names.
     """
-    found, value, allowed, limit = max(
-        limits, key=lambda item: item[1] / item[3] if item[3] else item[1] * float("inf")
-    )
+    found, value, allowed, limit = max(limits, key=excess)
     return {found: value, allowed: limit}
+
+
+def excess(limit: tuple[str, float, str, float]) -> float:
+    """Return how often what was found is what is allowed; infinity if it is not finite, or more than the 0 allowed."""
+    _, value, _, allowed = limit
+    if not isfinite(value) or (value and not allowed):
+        return inf
+    return value / allowed if allowed else 0.0

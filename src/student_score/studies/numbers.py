@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from math import ceil, floor, log10
+from math import ceil, floor, inf, isfinite, log10
 from typing import Any
 
 ROUNDING = 1e-20
@@ -12,6 +12,24 @@ SCIENTIFIC = re.compile(r"\b(?:(1)|(\d+(?:\.\d+)?))e([+-]?\d+)\b")
 """A number with a power of ten, the factor 1 apart."""
 
 SUPERSCRIPTS = str.maketrans("0123456789-+", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺")
+
+
+NOT_FINITE = "not finite"
+"""What stands for infinity and for what is no number: JSON has neither, and nothing rests on them."""
+
+
+def are_finite(value: Any) -> bool:
+    """Say whether a value, or each one of a list, is something else than infinity or not a number."""
+    if isinstance(value, list | tuple):
+        return all(map(are_finite, value))
+    return not isinstance(value, float) or isfinite(value)
+
+
+def written(value: Any) -> Any:
+    """Return a value as JSON can hold it: words stand for what is not finite."""
+    if isinstance(value, list | tuple):
+        return [written(item) for item in value]
+    return value if are_finite(value) else NOT_FINITE
 
 
 def number(value: Any) -> str:
@@ -33,6 +51,8 @@ def number(value: Any) -> str:
 
 def digits(value: float) -> str:
     """Return a number with four digits, small ones with a power of ten."""
+    if not isfinite(value):
+        return NOT_FINITE
     if 0 < abs(value) < ROUNDING:
         return "0 (exact)"
     if value == 0 or 1e-5 <= abs(value) < 1e15:
@@ -54,13 +74,18 @@ def in_percent(share: float) -> str:
 
 
 def bound(distances: Sequence[float]) -> float | None:
-    """Return the smallest power of ten above all distances: the distances' own digits depend on the machine."""
+    """Return the smallest power of ten above all distances: the distances' own digits depend on the machine.
+
+    It is infinity if any distance is not finite.
+    """
+    if not all(map(isfinite, distances)):
+        return inf
     return float(f"1e{ceil(log10(max(*distances, 1e-15)))}") if distances else None
 
 
 def typeset(text: str) -> str:
-    """Return a sentence with its powers of ten raised, as on a page: 1e-6 becomes 10⁻⁶."""
-    return SCIENTIFIC.sub(raised, text)
+    """Return a sentence as on a page: 1e-6 becomes 10⁻⁶, and no line ends between a number and its %."""
+    return SCIENTIFIC.sub(raised, text).replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def raised(found: re.Match[str]) -> str:

@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from student_score.errors import InputError
-from student_score.studies.claims import UNDECIDED, Judgement, Verdict, Whose
+from student_score.studies.claims import DEFECT, UNDECIDED, Judgement, Verdict, Whose, tally
 from student_score.studies.evidence import Evidence, NoRecordsError, read_evidence
 from student_score.studies.numbers import number, typeset
-from student_score.studies.study import command, in_order, load
+from student_score.studies.study import command, in_order, is_older, judged, load
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 """Of the page."""
@@ -60,15 +60,29 @@ class Chapter:
     facts: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def refuted(self) -> list[Judgement]:
-        """The claims that came out refuted."""
-        return [item for item in self.judgements if item.verdict is Verdict.refuted]
+    def claims(self) -> list[Judgement]:
+        """The judgements on what can turn out false."""
+        return [item for item in self.judgements if not item.claim.is_check]
 
     @property
-    def counts(self) -> dict[str, int]:
-        """Verdict -> how many claims came out so, without those that none did."""
-        counts = Counter(item.verdict for item in self.judgements)
-        return {verdict.name: counts[verdict] for verdict in Verdict if counts[verdict]}
+    def checks(self) -> list[Judgement]:
+        """The judgements on what has to hold wherever the code is right."""
+        return [item for item in self.judgements if item.claim.is_check]
+
+    @property
+    def refuted(self) -> list[Judgement]:
+        """The claims that came out refuted."""
+        return [item for item in self.claims if item.verdict is Verdict.refuted]
+
+    @property
+    def defects(self) -> list[Judgement]:
+        """The checks that failed."""
+        return [item for item in self.judgements if item.is_defect]
+
+    @property
+    def tally(self) -> str:
+        """How many claims and checks came out how, in words."""
+        return tally(self.judgements)
 
 
 def chapter(name: str, uri: str) -> Chapter:
@@ -81,10 +95,11 @@ def chapter(name: str, uri: str) -> Chapter:
         return Chapter(
             name=name, question=study.question, command=command(name), missing=str(error), is_recorded=is_recorded
         )
-    with tempfile.TemporaryDirectory() as folder:
-        study.draw(evidence.content, Path(folder))
-        figure = base64.b64encode((Path(folder) / "figure.png").read_bytes()).decode()
-    judgements = study.judge(evidence.content)
+    judgements, figure = judged(name, evidence.content), ""
+    if not is_older(judgements):
+        with tempfile.TemporaryDirectory() as folder:
+            study.draw(evidence.content, Path(folder))
+            figure = base64.b64encode((Path(folder) / "figure.png").read_bytes()).decode()
     return Chapter(
         name=name,
         question=study.question,
@@ -151,10 +166,13 @@ def render(chapters: Sequence[Chapter], *, uri: str, written: datetime) -> str:
         picture=picture(chapters),
         told=[part for part in chapters if part.judgements],
         missing=[part for part in chapters if part.missing],
-        claims=sum(len(part.judgements) for part in chapters),
+        total=tally([item for part in chapters for item in part.judgements]),
+        claims=sum(len(part.claims) for part in chapters),
+        defects=[(part, item) for part in chapters for item in part.defects],
+        defect=DEFECT,
         refuted=refuted,
         owners={whose.value: owners[whose] for whose in Whose if owners[whose]},
-        marks={"supported": "✓", "refuted": "✗", "undecided": "?"},
+        marks={"supported": "✓", "refuted": "✗", "undecided": "?", "passed": "✓", "failed": "✗"},
         uri=uri,
         written=f"{written:%Y-%m-%d %H:%M} UTC",
     )

@@ -15,10 +15,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from student_score.data.rows import Rows
 from student_score.errors import InputError
 from student_score.paths import EXPERIMENTS, known_studies, work_folder
-from student_score.studies.claims import Claim, Judgement
+from student_score.studies.claims import Claim, Judgement, tally
 from student_score.studies.numbers import number
 
 if TYPE_CHECKING:
@@ -111,6 +113,29 @@ def published_folder(name: str) -> Path:
     return EXPERIMENTS / name / "results"
 
 
+OLDER = "a column of the table, which was recorded before there was one: "
+"""What is missing where a rule looks for a column in vain."""
+
+
+def judged(name: str, evidence: Any) -> list[Judgement]:
+    """Return a study's judgements on evidence; all are undecided if its table lacks a column that a rule needs."""
+    study = load(name)
+    try:
+        with np.errstate(all="ignore"):  # What is not finite decides nothing, and says so.
+            return study.judge(evidence)
+    except KeyError as error:
+        columns = getattr(evidence, "columns", None)
+        if columns is None or error.args[0] in columns:
+            raise
+        missing = {"missing": f"{OLDER}{error.args[0]}; {command(name)}"}
+        return [claim.judge(None, missing) for claim in study.claims]
+
+
+def is_older(judgements: Sequence[Judgement]) -> bool:
+    """Say whether they were made of a table that lacks a column."""
+    return any(str(item.measured.get("missing")).startswith(OLDER) for item in judgements)
+
+
 def conclude(name: str, evidence: Any, folder: Path) -> list[Judgement]:
     """Judge a study's claims and write verdicts.json and the figure into a folder.
 
@@ -118,11 +143,12 @@ def conclude(name: str, evidence: Any, folder: Path) -> list[Judgement]:
         InputError: the folder cannot be written.
     """
     study = load(name)
-    judgements = study.judge(evidence)
+    judgements = judged(name, evidence)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_verdicts(folder / "verdicts.json", study.question, judgements)
-        study.draw(evidence, folder)
+        if not is_older(judgements):
+            study.draw(evidence, folder)
     except OSError as error:
         raise InputError(f"{folder} cannot be written: {error.strerror or error}") from None
     return judgements
@@ -135,18 +161,25 @@ def place(folder: Path) -> Path:
 
 def closing(name: str, evidence: Any, judgements: Sequence[Judgement], folder: Path) -> Iterator[str]:
     """Yield what a study prints: its own report, its conclusion, its verdicts with the numbers that decide them."""
-    yield from load(name).report(evidence)
+    if not is_older(judgements):
+        yield from load(name).report(evidence)
     yield ""
     yield from load(name).conclude(judgements)
     yield ""
     yield f"Verdicts of the study {name} ({place(folder)}):"
-    for item in judgements:
-        whose = f" ({item.claim.whose.value} claim)" if item.instead else ""
-        yield f"  {item.verdict.name.upper()}: {item.claim.sentence}{whose}"
-        if item.instead:
-            yield f"      Instead: {item.instead}"
-        numbers = item.decided_by or item.measured
-        yield "      " + "; ".join(f"{key}: {number(value)}" for key, value in numbers.items())
+    for item in sorted(judgements, key=lambda item: item.claim.is_check):
+        yield from lines(item)
+    yield f"{tally(judgements)}."
+
+
+def lines(item: Judgement) -> Iterator[str]:
+    """Yield a claim with its verdict, what is true instead if it is refuted, and the numbers that decide it."""
+    whose = f" ({item.claim.whose.value} claim)" if item.instead and not item.claim.is_check else ""
+    yield f"  {item.word.upper()}: {item.claim.sentence}{whose}"
+    if item.instead:
+        yield f"      Instead: {item.instead}"
+    numbers = item.decided_by or item.measured
+    yield "      " + "; ".join(f"{key}: {number(value)}" for key, value in numbers.items())
 
 
 def write_verdicts(path: Path, question: str, judgements: Sequence[Judgement]) -> None:
