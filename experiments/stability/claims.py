@@ -27,7 +27,7 @@ LOSS_FLOOR = 1e-12
 RARE, CONFIDENCE = 0.01, 0.99
 """Share that the interval for other starts must stay below, and the interval's level."""
 
-SAME = 1e-9
+SAME = 1e-6
 """Relative difference within which the limits of several row orders are one."""
 
 SPECTRAL = Claim(
@@ -61,7 +61,7 @@ ONE_LIMIT = Claim(
     sentence="At one minimum all six orders of three rows have the same limit.",
     source="rotating or reversing a product of symmetric factors leaves its spectrum as it is, and three rows have no "
     "other orders",
-    rule="At the gradient flow's minimum the limits of the six orders differ by less than 1e-9 of the largest.",
+    rule="At the gradient flow's minimum the limits of the six orders differ by less than 1e-6 of the largest.",
     is_check=True,
 )
 REGROWTH = Claim(
