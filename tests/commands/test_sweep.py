@@ -90,7 +90,9 @@ def test_a_study_reproduces_its_committed_verdicts(cli, store_uri, results, argu
     tags = {name.removeprefix("verdict."): value for name, value in run.tags.items() if name.startswith("verdict.")}
     assert tags == {claim["name"]: claim["verdict"] for claim in claims}
     for claim in claims:
-        assert f"{claim['verdict'].upper()}: {claim['sentence']}" in done.out
+        words = {"supported": "PASSED", "refuted": "FAILED"} if claim.get("is_check") else {}
+        word = words.get(claim["verdict"], claim["verdict"].upper())
+        assert f"{word}: {claim['sentence']}" in done.out
 
 
 @pytest.mark.parametrize(
@@ -120,7 +122,7 @@ def test_a_study_is_found_in_whatever_experiment_it_was_recorded(cli, store_uri,
     assert cli("experiment=plateau", "tracking.experiment=other").code == 0
     before = {item.name for item in Store(store_uri).client.search_experiments()}
     assert study.judge(["plateau"]) == 0
-    assert capsys.readouterr().out.count("  SUPPORTED: ") == 5
+    assert capsys.readouterr().out.count("  PASSED: ") == 5
     assert study.report(["--output", str(results.parent / "report.html")]) == 0
-    assert "plateau: 5 supported" in capsys.readouterr().out
+    assert "plateau: 2 claims supported; 5 checks passed" in capsys.readouterr().out
     assert {item.name for item in Store(store_uri).client.search_experiments()} == before

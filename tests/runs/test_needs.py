@@ -44,7 +44,7 @@ def test_memory_is_that_of_parameters_epochs_lines_and_rows():
 @pytest.mark.parametrize(
     ("settings", "rows", "named"),
     [
-        ({"hidden_size": 10_000_000}, 3, "network.hidden_size=10000000: the run would take about 11."),
+        ({"hidden_size": 10_000_000}, 3, "network.hidden_size=10000000: the run would take about 12."),
         ({"hidden_size": 10_000}, 10_000_000, "network.hidden_size=10000: "),
         ({"epochs": 200_000_000, "print_every": 10**8}, 3, "training.epochs=200000000: "),
         ({"epochs": 20_000_000, "print_every": 1}, 3, "print_every=1: "),
