@@ -27,7 +27,7 @@ def what_the_rate_does(found: Findings) -> Iterator[str]:
         yield (
             f"At the article's rate of {SMALL:g} the network is still learning after {EPOCHS} epochs; at {LARGE:g} and "
             f"{LARGEST:g} the error {first_epoch(found)}, both hidden units are dead by epoch {last}, and the loss "
-            "falls to where one prediction for every student leaves it."
+            "falls to that of one prediction for every student."
         )
         return
     yield from found.say(

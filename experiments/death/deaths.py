@@ -83,7 +83,7 @@ def judge_all_die(claim: Claim, groups: Mapping[Case, pd.DataFrame]) -> Judgemen
         not kept,
         measured_losses(groups, found),
         {f"networks that keep a living unit, of {total:,}": sum(keep.values()), "claimed": 0},
-        f"At 0.002 {sum(keep.values()):,} of {total:,} networks keep a living unit; the share of those that lose all "
+        f"At 0.002, {sum(keep.values()):,} of {total:,} networks keep a living unit; the share of those that lose all "
         f"is {' and '.join(kept)}, and 100 % in the other {len(found) - len(kept)} row orders.",
     )
 

@@ -170,7 +170,7 @@ def judge_active_on_most(starts: dict[str, pd.DataFrame]) -> Judgement:
         True if low > VERY_LIKELY else False if high < VERY_LIKELY else None,
         {**measured, **seeds_of(starts[raw])},
         {INTERVAL.format("units active on most rows"): percents(low, high), "needed above (%)": percent(VERY_LIKELY)},
-        f"With a bias of 0.1 {in_percent(shares[raw])} of the units are active on most rows, raw, and "
+        f"With a bias of 0.1, {in_percent(shares[raw])} of the units are active on most rows, raw, and "
         f"{in_percent(shares[standardised])} standardised; with a bias of 1 {in_percent(shares[LARGE_BIAS])} and "
         f"{in_percent(shares[f'{LARGE_BIAS}{STANDARDISED}'])}.",
     )

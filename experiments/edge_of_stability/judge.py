@@ -213,7 +213,7 @@ def judge_ninth_decimal(ensemble: pd.DataFrame) -> Judgement:
         mixed.empty,
         measured,
         {"rates next to which all trainings end alike": rates - len(mixed), "rates": rates},
-        f"Next to {len(mixed)} of {rates} rates, {named([float(str(rate)) for rate in mixed.index])}, trainings end in "
+        f"Around {len(mixed)} of {rates} rates, {named([float(str(rate)) for rate in mixed.index])}, trainings end in "
         f"different ways, the rarer with a share of {said}.",
     )
 

@@ -19,7 +19,7 @@ def conclude(judgements: Sequence[Judgement]) -> list[str]:
         found.say(BEST_NEAR, "Neighbours of the best rates agree with them within 10 %."),
         found.say(
             STEEPEST_READING,
-            "A range test reads its own length where its loss falls most steeply: as the ramp gets a hundred times as "
+            "Where its loss falls most steeply, a range test reads its own length: as the ramp gets a hundred times as "
             "long, that rate moves by a factor of {linear_smallest_factor} on linear ramps and of "
             "{exponential_smallest_factor} on exponential ones.",
         ),

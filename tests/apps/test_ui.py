@@ -358,9 +358,12 @@ def test_the_server_ends_quietly(store_uri, tmp_path, nohup):
     """With the terminal, unless nohup has it stay, and by Ctrl-C: 0, nothing on stderr, no process of it is left."""
     port = free_port()
     command = [BIN / "student-score-ui", "--port", str(port)]
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN if nohup else signal.SIG_DFL)  # What the process begins with.
+    # What the process begins with; a shell lets what it starts in the background ignore Ctrl-C.
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN if nohup else signal.SIG_DFL)
+    ctrl_c = signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         signal.signal(signal.SIGHUP, before)
+        signal.signal(signal.SIGINT, ctrl_c)
         assert printed_lines(process)[-1] == "Serving until Ctrl-C"
         process.send_signal(signal.SIGHUP)
         if nohup:

@@ -2,12 +2,14 @@
 
 import errno
 import signal
+import sys
 import threading
 import time
 
 import pytest
 
 from student_score.commands import sweep, terminal
+from student_score.commands.terminal import end_on_signals
 from student_score.config.jobs import Choice, filled
 from student_score.config.schema import Config, DatasetConfig, TrackingConfig
 from student_score.errors import InputError, SweepError, TrackingError
@@ -157,3 +159,29 @@ def test_every_command_speaks_alike(name, monkeypatch, capsys):
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
     with pytest.raises(InputError):
         failing(InputError("a"))
+
+
+class Awkward:
+    """Something whose destructor is interrupted."""
+
+    def __init__(self, error: type[BaseException]) -> None:
+        self.error = error
+
+    def __del__(self) -> None:
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_an_interruption_that_python_would_lose_is_heeded(error, monkeypatch):
+    """A destructor swallows what is raised in it; a Ctrl-C or the exit on a signal comes again right after it."""
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
+    before = {kind: signal.getsignal(kind) for kind in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)}
+    try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        end_on_signals()
+        Awkward(error)  # Nobody keeps it.
+        with pytest.raises(error):
+            time.sleep(5)
+    finally:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)

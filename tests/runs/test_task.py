@@ -30,7 +30,7 @@ def test_a_network_that_would_not_fit_is_not_even_started(monkeypatch):
     """The memory is asked for before the weights are drawn, 2 GiB of them for 2**28 parameters."""
     monkeypatch.setattr(needs, "memory", lambda: 12 * 2**30)
     monkeypatch.setattr(task, "initialise", None)
-    with pytest.raises(InputError, match=r"^network.hidden_size=67000000: the run would take about 76.8 GiB"):
+    with pytest.raises(InputError, match=r"^network.hidden_size=67000000: the run would take about 76.6 GiB"):
         prepare(wide(67_000_000))
     with pytest.raises(InputError, match=r"^print_every=1: the run would take"):
         prepare(dataclasses.replace(wide(2, epochs=2**28), print_every=1))

@@ -21,6 +21,9 @@ BAD_INPUT, FAILED, INTERRUPTED, UNREAD = 2, 1, 130, 141
 RECORDER = "student-score"
 """The command that records runs; the others read what it recorded."""
 
+AGAIN = 0.1
+"""Seconds after which an interruption comes again that Python lost."""
+
 LONGEST_SENTENCE = 2000
 """Characters of an error on the screen, whatever was asked for."""
 
@@ -61,6 +64,21 @@ def end_on_signals(code: Callable[[int], int] = lambda number: 128 + number) -> 
     for kind in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(kind) is not signal.SIG_IGN:
             signal.signal(kind, lambda number, _: sys.exit(code(number)))
+    sys.unraisablehook = heeded
+
+
+def heeded(lost: "sys.UnraisableHookArgs") -> None:
+    """Raise a Ctrl-C, or the exit on a signal, once more that came while Python could not be interrupted.
+
+    In a destructor or a callback of weakref it would be printed with a traceback, and the work would go on.
+    """
+    if isinstance(lost.exc_value, KeyboardInterrupt | SystemExit):
+        kind = signal.SIGINT if isinstance(lost.exc_value, KeyboardInterrupt) else signal.SIGTERM
+        timer = Timer(AGAIN, os.kill, [os.getpid(), kind])  # Raised here, it would be lost here.
+        timer.daemon = True
+        timer.start()
+    else:
+        sys.__unraisablehook__(lost)
 
 
 def guarded(command: Callable[[], int], *, name: str) -> int:
