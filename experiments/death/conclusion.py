@@ -68,9 +68,8 @@ def what_kills(found: Findings) -> Iterator[str]:
     """Yield what becomes of living units at a small rate, at twice that rate and at larger ones."""
     if found.fails(NONE_DIES):
         steps = f", {share(found, NONE_BY_STEP, 'killed_by_step')} by a step" if found.fails(NONE_BY_STEP) else ""
-        parts = [
-            f"Small rates do not save all of the others: at 0.001, {share(found, NONE_DIES, 'killed')} of them die{steps}"
-        ]
+        die = f"at 0.001, {share(found, NONE_DIES, 'killed')} of them die{steps}"
+        parts = [f"Small rates do not save all of the others: {die}"]
         if found.holds(ALL_DIE):
             parts.append("at 0.002 all do, in every row order")
         if found.fails(ALL_DIE):
