@@ -57,6 +57,12 @@ SLOW = [f"training.learning_rate={','.join(f'{k / 1e5}' for k in range(1, 121))}
 """120 runs that the reference trainer takes some three seconds for."""
 
 
+def heed() -> None:
+    """Hear Ctrl-C and a terminal that closes, which a suite in the background, or under nohup, ignores."""
+    for kind in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(kind, signal.SIG_DFL)
+
+
 def start(*arguments: str, folder: Path) -> "subprocess.Popen[str]":
     """Start `student-score` in the background."""
     return subprocess.Popen(
@@ -65,8 +71,7 @@ def start(*arguments: str, folder: Path) -> "subprocess.Popen[str]":
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # Hears Ctrl-C although a suite that runs in the background ignores it.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - it takes no lock
+        preexec_fn=heed,  # noqa: PLW1509 - it takes no lock
     )
 
 
@@ -84,7 +89,7 @@ def wait_for_children(uri: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_an_interrupted_sweep_is_closed(store_uri, tmp_path, sent, code):
-    """Ctrl-C or a termination ends the parent run as KILLED, says how to go on; what was recorded so far is whole."""
+    """Ctrl-C, an end or a hang-up leaves the parent run KILLED, says how to go on; what was recorded so far is whole."""
     process = start("-m", "training.trainer=reference", *SLOW, folder=tmp_path)
     wait_for_children(store_uri)
     process.send_signal(sent)
