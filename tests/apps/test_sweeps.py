@@ -89,7 +89,7 @@ def wait_for_children(uri: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_an_interrupted_sweep_is_closed(store_uri, tmp_path, sent, code):
-    """Ctrl-C, an end or a hang-up leaves the parent run KILLED, says how to go on; what was recorded so far is whole."""
+    """Ctrl-C, an end or a hang-up leaves the parent run KILLED and says how to go on; what was recorded is whole."""
     process = start("-m", "training.trainer=reference", *SLOW, folder=tmp_path)
     wait_for_children(store_uri)
     process.send_signal(sent)
