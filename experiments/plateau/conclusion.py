@@ -15,8 +15,8 @@ def conclude(judgements: Sequence[Judgement]) -> list[str]:
         what_sets_the_height(found),
         found.say(
             ALL_COLLAPSE,
-            "At nine rates from 0.01 to 1.9 next to every start collapses, in every row order: {starts_counted} of {starts} "
-            "do in all their trainings.",
+            "At nine rates from 0.01 to 1.9 next to every start collapses, in every row order: {starts_counted} of "
+            "{starts} do in all their trainings.",
         ),
         found.say(ANY_ORDER, "The order of the rows changes the one prediction that is left, but not its loss."),
         found.say(FULL_BATCH, "With full batches that loss is the variance of the scores, at every rate."),
