@@ -11,7 +11,7 @@ FEW = 0.01
 VERY_LIKELY, MOST = 0.9, 0.5
 """Shares that intervals have to lie above."""
 
-NEXT_TO_ALL = 0.99
+NEARLY_ALL = 0.99
 """Share of the units that the flow kills which are to have a negative w2."""
 
 LEAST = 100
@@ -72,7 +72,7 @@ ALL_DIE = Claim(
 ALL_DIE_LATER = Claim(
     name="all_die_from_0.0027",
     whose=Whose.ours,
-    sentence="At 0.0027, 0.003 and 0.005 next to every network loses all its units, in every row order.",
+    sentence="At 0.0027, 0.003 and 0.005 nearly every network loses all its units, in every row order.",
     source="prediction of this study: at rates beyond any stable minimum a network can only end dead",
     rule=(
         "At each of the three rates and in each of the six row orders the Clopper-Pearson interval of the share of "
@@ -94,7 +94,7 @@ FLOW_KILLS_NEGATIVE = Claim(
     name="flow_kills_negative_w2",
     whose=Whose.ours,
     sentence=(
-        "Next to all units that gradient flow kills have a negative w2 at the start: predictions start below the "
+        "Nearly all units that gradient flow kills have a negative w2 at the start: predictions start below the "
         "scores, so the flow pushes the sums of such a unit down."
     ),
     source="the sign of the gradient at the start, a prediction of this study",
@@ -164,7 +164,7 @@ POSITIVE_WEIGHTS = Claim(
 POSITIVE_WEIGHTS_PREVENT = Claim(
     name="positive_w1_prevents",
     whose=Whose.ours,
-    sentence="With |w1| in place of w1 next to no network has a dead unit after training at 0.001, in any row order.",
+    sentence="With |w1| in place of w1 almost no network has a dead unit after training at 0.001, in any row order.",
     source="a prediction of this study",
     rule=(
         "In each of the six row orders the Clopper-Pearson interval of the share of networks with a dead unit at the "
