@@ -176,11 +176,11 @@ def judge_one_jump(trajectories: Mapping[float, Trajectory]) -> Judgement:
     )
     keys = ("train_mse_after_epoch_1", "epoch_of_the_lowest_avg_loss", "sum_of_rises_after_epoch_2")
     measured = {f"{key}_at_{rate:g}": found[key] for rate, found in courses.items() for key in keys}
-    creep = max(found["sum_of_rises_after_epoch_2"] for found in courses.values())
+    creep, where = max((found["sum_of_rises_after_epoch_2"], rate) for rate, found in courses.items())
     return ONE_JUMP.judge(
         holds,
         measured,
-        {"all rises of the loss after epoch 2 together (points²)": creep, "allowed below": CREEP},
+        {f"all rises of the loss after epoch 2 together, at {where:g} (points²)": creep, "allowed below": CREEP},
         creeps(courses),
     )
 

@@ -27,13 +27,13 @@ HELP = (
     ),
     (
         POSITIVE_WEIGHTS_PREVENT,
-        "positive input weights keep next to all units alive",
+        "positive input weights keep nearly all networks without a dead unit",
         "positive input weights do not keep all units alive",
     ),
     (
         LEAKY_REVIVES,
-        "with leaky ReLU most networks recover the units that start inactive",
-        "with leaky ReLU most networks do not recover all units that start inactive",
+        "with leaky ReLU, {recovered} of the networks recover all units that start inactive",
+        "with leaky ReLU, only {recovered} of the networks recover all units that start inactive",
     ),
 )
 """What is to help, and what is said of it where it does and where it does not."""
@@ -75,12 +75,14 @@ def what_kills(found: Findings) -> Iterator[str]:
         if found.fails(ALL_DIE):
             parts.append(f"at 0.002, {lost(found)} of the networks lose all units, in six row orders")
         if found.holds(ALL_DIE_LATER):
-            parts.append("at 0.0027 to 0.005 next to every network loses all units, in every order")
+            parts.append("at 0.0027, 0.003 and 0.005 nearly every network does, in every order")
         yield f"{'; '.join(parts)}."
         return
     yield from found.say(NONE_DIES, "At 0.001 no unit dies that is alive at the start.")
     yield from found.say(ALL_DIE, "At 0.002 all units die, in every row order.")
-    yield from found.say(ALL_DIE_LATER, "At 0.0027 to 0.005 next to every network loses all units, in every order.")
+    yield from found.say(
+        ALL_DIE_LATER, "At 0.0027, 0.003 and 0.005 nearly every network loses all units, in every order."
+    )
 
 
 def lost(found: Findings) -> str:
@@ -107,4 +109,11 @@ def what_helps(found: Findings) -> Iterator[str]:
     """Yield which of three interventions prevent dead units or constant networks, and which do not."""
     parts = [(yes if found.holds(claim) else no) for claim, yes, no in HELP if found.holds(claim) or found.fails(claim)]
     if parts:
-        yield f"{'; '.join(parts)}.".capitalize().replace("relu", "ReLU")
+        said = "; ".join(parts).format(recovered=recovered(found))
+        yield f"{said[0].upper()}{said[1:]}."
+
+
+def recovered(found: Findings) -> str:
+    """Return the share of networks whose units all recover with leaky ReLU; nothing where it was not measured."""
+    number, total = found.of(LEAKY_REVIVES).measured.get("networks_whose_units_all_recover_in_30000", (0, 0))
+    return in_percent(number / total) if total else ""

@@ -16,7 +16,7 @@ from .claims import (
     LEAKY_REVIVES,
     LEAST,
     MOST,
-    NEXT_TO_ALL,
+    NEARLY_ALL,
     POSITIVE_WEIGHTS_PREVENT,
 )
 from .shares import (
@@ -26,6 +26,7 @@ from .shares import (
     count,
     few,
     interval,
+    level,
     missing,
     percents,
     rare,
@@ -64,9 +65,9 @@ def judge_none_dies(claim: Claim, by_order: Mapping[str, pd.DataFrame], column: 
         deaths == 0,
         {**measured, **seeds_of(article)},
         {f"{TOLD[column]}, of {units:,} alive at the start": deaths, "claimed": 0},
-        f"{died:,} of {living:,} units that are alive at the start {DIED[column]}, {in_percent(died / living)}, in "
-        f"{networks[ARTICLE_ORDER].told()} of the networks with the article's row order, in {in_percent(min(others))} "
-        f"to {in_percent(max(others))} with the others.",
+        f"With the article's row order, {died:,} of {living:,} units that are alive at the start {DIED[column]}, "
+        f"{in_percent(died / living)}, in {networks[ARTICLE_ORDER].told()} of the networks; with the other orders, in "
+        f"{in_percent(min(others))} to {in_percent(max(others))} of them.",
     )
 
 
@@ -101,7 +102,7 @@ def judge_all_die_later(claim: Claim, groups: Mapping[Case, pd.DataFrame]) -> Ju
         False if below else True if worst.low > 1 - FEW else None,
         measured_losses(groups, found),
         {
-            f"interval of the share of networks that lose all units, {rate:g}, rows {order} (%)": percents(
+            f"{level(len(found))} of the share that loses all units at {rate:g}, rows {order} (%)": percents(
                 worst.low, worst.high
             ),
             "has to lie above (%)": percent(1 - FEW),
@@ -156,19 +157,21 @@ def judge_flow(table: pd.DataFrame) -> Judgement:
     if killed < LEAST:
         return FLOW_KILLS_NEGATIVE.judge(None, missing(killed, "units killed by the control"))
     low, high = interval(negative, killed)
+    counts = table.groupby("hidden_size")[["killed_negative_w2", "killed"]].sum()
     measured = {
         "alive_at_the_start": alive(table),
         "killed": killed,
         "negative_w2": negative,
         "negative_w2_clopper_pearson_99": [round(low, 6), round(high, 6)],
+        **{f"negative_w2_in_hidden_size_{size}": own.tolist() for size, own in counts.iterrows()},
         **seeds_of(table),
     }
     return FLOW_KILLS_NEGATIVE.judge(
-        negative >= NEXT_TO_ALL * killed,
+        negative >= NEARLY_ALL * killed,
         measured,
         {
             f"of {killed:,} units that the flow kills, with a negative w2 (%)": percent(negative / killed),
-            "needed at least (%)": percent(NEXT_TO_ALL),
+            "needed at least (%)": percent(NEARLY_ALL),
         },
         f"{negative:,} of {killed:,} units that the flow kills have a negative w2 at the start.",
     )
@@ -193,11 +196,11 @@ def judge_positive_weights(by_order: Mapping[str, pd.DataFrame]) -> Judgement:
         True if worst.high < FEW else False if max(each.low for each in found.values()) > FEW else None,
         {**measured, **seeds_of(article)},
         {
-            f"interval of the share of networks with a dead unit, rows {order} (%)": percents(worst.low, worst.high),
+            f"{level(len(found))} of the share with a dead unit, rows {order} (%)": percents(worst.low, worst.high),
             "allowed below (%)": percent(FEW),
         },
-        f"With positive weights {found[ARTICLE_ORDER].told()} of the networks have a dead unit after training with the "
-        f"article's row order, {in_percent(min(shares))} to {in_percent(max(shares))} over all six.",
+        f"With positive weights, {found[ARTICLE_ORDER].told()} of the networks have a dead unit after training with "
+        f"the article's row order, {in_percent(min(shares))} to {in_percent(max(shares))} over all six.",
     )
 
 
@@ -226,6 +229,6 @@ def judge_leaky(short: pd.DataFrame, long: pd.DataFrame) -> Judgement:
             "99 % interval of the share of networks whose units all recover (%)": percents(last.low, last.high),
             "has to lie above (%)": percent(MOST),
         },
-        f"With leaky ReLU {after[0]} of the units that start inactive are active after 1,000 epochs, {after[1]} after "
-        f"30,000, and all of them in {last.told()} of the networks.",
+        f"With leaky ReLU, {after[0]} of the units that start inactive are active after 1,000 epochs and {after[1]} "
+        f"after 30,000, and all of them in {last.told()} of the networks.",
     )

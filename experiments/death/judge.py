@@ -150,7 +150,7 @@ def judge_bias(claim: Claim, table: pd.DataFrame) -> Judgement:
         rare(measured, "born_dead"),
         {**measured, **seeds_of(table)},
         few(measured, "born_dead", "units born dead"),
-        f"With it {in_percent(measured['born_dead_share'])} of {measured['born_dead_of']:,} units are born dead.",
+        f"With it, {in_percent(measured['born_dead_share'])} of {measured['born_dead_of']:,} units are born dead.",
     )
 
 
@@ -165,13 +165,16 @@ def judge_active_on_most(starts: dict[str, pd.DataFrame]) -> Judgement:
         shares[name], intervals[name] = active / total, interval(active, total)
         measured |= share(f"active_on_most, {name}", active, total)
     raw, standardised = SMALL_BIAS, f"{SMALL_BIAS}{STANDARDISED}"
-    low, high = min(intervals[raw], intervals[standardised])
+    (low, high), where = min((intervals[raw], "raw"), (intervals[standardised], "standardised"))
     return ACTIVE_ON_MOST.judge(
         True if low > VERY_LIKELY else False if high < VERY_LIKELY else None,
         {**measured, **seeds_of(starts[raw])},
-        {INTERVAL.format("units active on most rows"): percents(low, high), "needed above (%)": percent(VERY_LIKELY)},
+        {
+            INTERVAL.format(f"units active on most {where} rows"): percents(low, high),
+            "needed above (%)": percent(VERY_LIKELY),
+        },
         f"With a bias of 0.1, {in_percent(shares[raw])} of the units are active on most rows, raw, and "
-        f"{in_percent(shares[standardised])} standardised; with a bias of 1 {in_percent(shares[LARGE_BIAS])} and "
+        f"{in_percent(shares[standardised])} standardised; with a bias of 1, {in_percent(shares[LARGE_BIAS])} and "
         f"{in_percent(shares[f'{LARGE_BIAS}{STANDARDISED}'])}.",
     )
 
@@ -196,7 +199,7 @@ def judge_bias_integral(tables: dict[float, pd.DataFrame]) -> Judgement:
             f"99.5 % interval of the share of units born dead, b1 = {bias:g} (%)": percents(low, high),
             "predicted (%)": percent(predicted),
         },
-        f"With b1 = {bias:g} {in_percent(observed)} of the units are born dead, not {in_percent(predicted)}.",
+        f"With b1 = {bias:g}, {in_percent(observed)} of the units are born dead, not {in_percent(predicted)}.",
     )
 
 

@@ -82,6 +82,14 @@ def rare(measured: dict[str, Any], name: str) -> bool | None:
     return bool(high < FEW)
 
 
+def share_in_words(share: float) -> str:
+    """Return a share in per cent, with three digits or as many more as it takes not to say 100 % of less than all."""
+    if share == 1:
+        return in_percent(share)
+    digits = next(digits for digits in range(3, 18) if float(f"{share:.{digits}g}") < 1)
+    return f"{100 * share:.{digits}g} %"
+
+
 class Counted(NamedTuple):
     """How many networks, of how many, and the share's interval."""
 
@@ -97,7 +105,7 @@ class Counted(NamedTuple):
 
     def told(self) -> str:
         """Return the share with its interval, in words."""
-        return f"{in_percent(self.share)} ({in_percent(self.low)} to {in_percent(self.high)})"
+        return "{} ({} to {})".format(*map(share_in_words, (self.share, self.low, self.high)))
 
     def measured(self, name: str) -> dict[str, Any]:
         """Return the numbers as they are written to verdicts.json."""
@@ -108,6 +116,11 @@ def count(happened: "pd.Series[bool]", *, intervals: int = 1) -> Counted:
     """Count networks; each of so many intervals is so wide that all together have the confidence of one."""
     number, total = int(happened.sum()), len(happened)
     return Counted(number, total, *interval(number, total, 1 - (1 - CONFIDENCE) / intervals))
+
+
+def level(intervals: int) -> str:
+    """Return what one of so many intervals is called, which together have the confidence of one."""
+    return f"{percent(1 - (1 - CONFIDENCE) / intervals):g} % interval"
 
 
 def with_living(table: pd.DataFrame) -> pd.DataFrame:

@@ -24,16 +24,18 @@ from .claims import (
     ANY_ORDER,
     BIAS_SETTLES,
     CONFIDENCE,
+    EARLY,
     FEW,
     FIVE_ROWS,
     FULL_BATCH,
+    HEIGHTS_OF_STARTS,
     LEAST_COLLAPSED,
     NONE_DIVERGES,
     SURELY,
     THREE_ROWS,
     TOLERANCE,
 )
-from .trainings import ARTICLE, FIVE, FIVE_ORDERS, RATES, ROWS, SEEDS, SIZES, THREE, THREE_ORDERS, WIDE
+from .trainings import ARTICLE, BEYOND, FIVE, FIVE_ORDERS, RATES, ROWS, SEEDS, SIZES, THREE, THREE_ORDERS, WIDE
 
 NOISE = 2e-11
 """Score points, or points squared: what rounding moves at most, which depends on the machine."""
@@ -49,9 +51,10 @@ def judge(table: pd.DataFrame) -> list[Judgement]:
         judge_any_order(three, expected=len(RATES) * len(THREE_ORDERS)),
         judge_heights(FIVE_ROWS, five, ROWS[FIVE], expected=len(RATES) * len(FIVE_ORDERS)),
         judge_full_batch(settling(table, Sampling.full_batch, ROWS[THREE])),
-        judge_bias_settles(table[table["start"] == ARTICLE]),
+        judge_bias_settles(table[(table["start"] == ARTICLE) & (table["rows"] == len(ROWS[THREE]))]),
         judge_starts(ALL_COLLAPSE, drawn, drawn["outcome"] == Outcome.collapsed.name, wanted=True),
         judge_starts(NONE_DIVERGES, drawn, drawn["outcome"] == Outcome.diverged.name, wanted=False),
+        judge_heights_of_starts(drawn),
     ]
 
 
@@ -163,23 +166,26 @@ def judge_full_batch(table: pd.DataFrame) -> Judgement:
 
 
 def judge_bias_settles(table: pd.DataFrame) -> Judgement:
-    """Look for rates below the limit that became non-finite, and for rates well above it that did not."""
-    is_diverged = table["outcome"] == Outcome.diverged.name
-    diverged, rates = table.loc[is_diverged, "learning_rate"], table["learning_rate"]
-    surely = rates >= SURELY
+    """Count the trainings that stay finite below the limit and those that become non-finite well above it."""
+    is_diverged, rates = table["outcome"] == Outcome.diverged.name, table["learning_rate"]
+    is_claimed = (rates < BIAS_LIMIT) | (rates >= SURELY)
+    as_claimed = is_diverged[is_claimed] == (rates[is_claimed] >= SURELY)
+    expected = (len(THREE_ORDERS) + 1) * sum(not BIAS_LIMIT <= rate < SURELY for rate in [*RATES, *BEYOND])
+    diverged, finite = rates[is_diverged], rates[~is_diverged]
+    lowest = float(diverged.min()) if len(diverged) else None
+    highest = float(finite.max()) if len(finite) else None
     measured = {
         "trainings": len(table),
         "diverged": len(diverged),
-        "lowest_diverged_rate": float(diverged.min()) if len(diverged) else None,
-        "highest_finite_rate": float(rates[~is_diverged].max()) if not is_diverged.all() else None,
+        "lowest_diverged_rate": lowest,
+        "highest_finite_rate": highest,
     }
-    if not surely.any():
-        return BIAS_SETTLES.judge(None, {**measured, "missing": f"rates of {SURELY:g} and above"})
-    lowest, highest = measured["lowest_diverged_rate"], measured["highest_finite_rate"]
+    if len(as_claimed) < expected:
+        return BIAS_SETTLES.judge(None, {**measured, "missing": expected - len(as_claimed)})
     return BIAS_SETTLES.judge(
-        bool(is_diverged[surely].all()) and not is_diverged[rates < BIAS_LIMIT].any(),
+        bool(as_claimed.all()),
         measured,
-        {"lowest rate that became non-finite": lowest, "claimed not below": BIAS_LIMIT},
+        {"trainings that end as claimed": int(as_claimed.sum()), "trainings at these rates": len(as_claimed)},
         f"The lowest rate at which a training became non-finite is {number(lowest)}, the highest at which one stayed "
         f"finite {number(highest)}.",
     )
@@ -192,7 +198,7 @@ def judge_starts(claim: Claim, table: pd.DataFrame, is_so: "pd.Series[bool]", *,
         claim: that is judged.
         table: all trainings from He's starts.
         is_so: of each training, whether it is true.
-        wanted: whether next to all starts are to be so in every training; else next to none is to be so in any.
+        wanted: whether nearly all starts are to be so in every training; else almost none is to be so in any.
     """
     expected = len(SIZES) * SEEDS * len(WIDE) * len(THREE_ORDERS)
     if len(table) < expected:
@@ -226,6 +232,28 @@ def judge_starts(claim: Claim, table: pd.DataFrame, is_so: "pd.Series[bool]", *,
         f"{in_percent(count / total)} of {total:,} starts {'collapse in all' if wanted else 'diverge in any of'} their "
         f"trainings, {in_percent(low)} to {in_percent(high)} with 99 % confidence; {len(differ):,} of {len(table):,} "
         f"trainings {'do not collapse' if wanted else 'diverge'}, at rates of {span(rates)}.",
+    )
+
+
+def judge_heights_of_starts(drawn: pd.DataFrame) -> Judgement:
+    """Compare the final avg_loss of He's starts that were soon dead with the closed form for their rates."""
+    early = drawn[(drawn["outcome"] == Outcome.collapsed.name) & (drawn["collapse_epoch"] <= EARLY)]
+    fewest = int(early.groupby("learning_rate").size().reindex(list(WIDE), fill_value=0).min())
+    closed = {rate: collapsed_avg_loss_of_three(ROWS[THREE].targets, rate) for rate in WIDE}
+    distances = (early["avg_loss"] - early["learning_rate"].map(closed)).abs().tolist()
+    measured = {
+        "trainings": len(drawn),
+        "collapsed_early": len(early),
+        "fewest_at_a_rate": fewest,
+        "largest_distance_below": within_noise(distances),
+    }
+    if fewest < LEAST_COLLAPSED:
+        return HEIGHTS_OF_STARTS.judge(None, {**measured, "missing": LEAST_COLLAPSED - fewest})
+    return HEIGHTS_OF_STARTS.judge(
+        max(distances) < TOLERANCE,
+        measured,
+        within(distances),
+        f"The heights of {len(early):,} trainings lie up to {number(max(distances))} points² from the closed form.",
     )
 
 

@@ -17,11 +17,11 @@ from student_score.training.setup import Networks, Setup
 EPOCHS = 1000
 """Of per-sample training; a full batch takes one step where three rows take three, so it gets three times as many."""
 
+EPOCHS_OF_STARTS = 1500
+"""Of the trainings from He's starts, whose first steps may throw the bias far away."""
+
 RATES = np.linspace(0.01, 1.9, 25)
 """Learning rates at which the bias settles."""
-
-EPOCHS_OF_STARTS = 100
-"""Of the trainings from He's starts: units that are dead stay so, and these are within a few epochs."""
 
 WIDE = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 1.5, 1.9)
 """Learning rates at which He's starts are trained."""

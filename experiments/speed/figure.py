@@ -8,8 +8,8 @@ import pandas as pd
 
 from student_score.plots import STYLE, Panel, legend_below, save, stack
 
+from .best import Best, best_rates
 from .claims import DECAY_JUDGED, LEAST_POINTS, WITHIN
-from .judge import Best, best_rates
 from .trainings import ORDERS, error_name, written
 
 READINGS = {

@@ -10,7 +10,7 @@ from student_score.studies.claims import Judgement
 from student_score.studies.numbers import number
 
 from .claims import DEEP, DEPARTURE, FALL, REGROWTH, RISE, TOLERANCE
-from .trainings import AVG_LOSS, NOT_FALLEN, THRESHOLDS, TRAIN_MSE, rise_name
+from .trainings import AVG_LOSS, FINE, NOT_FALLEN, THRESHOLDS, TRAIN_MSE, rise_name
 
 TOO_FAR_APART = f"rates less than {TOLERANCE:.0%} apart around the limit"
 """What is missing where rates were not trained at, or their trainings ended too early."""
@@ -31,6 +31,8 @@ def judge_regrowth(article: pd.DataFrame, limit: float | None) -> Judgement:
         measured[f"first_rise_in_rows_{order}"] = None if np.isnan(first) else first
         measured[f"its_epoch_in_rows_{order}"] = int(risen.iloc[0]) if len(risen) else None
         measured[f"first_end_before_a_fall_in_rows_{order}"] = float(censored.min()) if len(censored) else None
+        from_there = int((group["learning_rate"] >= censored.min()).sum())
+        measured[f"ends_and_rates_from_there_in_rows_{order}"] = [len(censored), from_there]
     held = [near_limit(group, column, limit) for group in groups.values()]
     firsts = first_rises(groups, column)
     epochs = [value for name, value in measured.items() if name.startswith("its_epoch") and value]
@@ -57,6 +59,11 @@ def judge_departure(article: pd.DataFrame, limit: float | None) -> Judgement:
             first = first_rise(group, column)
             firsts[f"by {loss} in rows {order}"] = first
             measured[f"first_rise_of_{loss}_in_rows_{order}"] = None if np.isnan(first) else first
+            around = group.loc[group["learning_rate"].between(first, FINE[-1]), column]
+            measured[f"rises_and_rates_from_there_to_{FINE[-1]:g}_of_{loss}_in_rows_{order}"] = [
+                int((around > 0).sum()),
+                len(around),
+            ]
             held.append(near_limit(group, column, limit))
         for fall, rise in THRESHOLDS:
             name = f"largest_distance_of_{loss}_in_percent_fallen_below_{100 * fall:g}_percent_risen_{rise:g}_times"
@@ -70,7 +77,7 @@ def judge_departure(article: pd.DataFrame, limit: float | None) -> Judgement:
     return DEPARTURE.judge(
         verdict(held),
         measured if verdict(held) is not None else {**measured, "missing": TOO_FAR_APART},
-        decided(held, "row orders, each by two losses"),
+        decided(held, "cases, six row orders by two losses"),
         f"A loss that has fallen below {100 * DEEP:g} % of the variance first grows again within "
         f"{number(farthest(near, limit))} % of the limit in {len(near)} of {len(held)} cases, six row orders by two "
         f"losses; {', '.join(others)}.",

@@ -122,7 +122,7 @@ def test_a_study_is_found_in_whatever_experiment_it_was_recorded(cli, store_uri,
     assert cli("experiment=plateau", "tracking.experiment=other").code == 0
     before = {item.name for item in Store(store_uri).client.search_experiments()}
     assert study.judge(["plateau"]) == 0
-    assert capsys.readouterr().out.count("  PASSED: ") == 5
+    assert capsys.readouterr().out.count("  PASSED: ") == 6
     assert study.report(["--output", str(results.parent / "report.html")]) == 0
-    assert "plateau: 2 claims supported; 5 checks passed" in capsys.readouterr().out
+    assert "plateau: 2 claims supported; 6 checks passed" in capsys.readouterr().out
     assert {item.name for item in Store(store_uri).client.search_experiments()} == before

@@ -74,6 +74,7 @@ def test_the_course_of_the_loss_is_told_at_full_resolution(runs):
     assert "from 4,471 points² to 5,086 at 0.01 and 1,685,192 at 0.1" in increases.instead
     assert "ends at 216.67 at 0.01 and 216.82 at 0.1" in increases.instead
     assert "lowest in epoch 255" in jump.instead
+    assert jump.decided_by["all rises of the loss after epoch 2 together, at 0.1 (points²)"] == 0.1327
 
 
 def test_claims_can_come_out_otherwise(runs):

@@ -19,7 +19,7 @@ def instead(claim):
 
 RESTS_ON = {
     "article": {"not_converged", "units_die", "loss_increases", "bias_alone", "transcripts", "linear_rows"},
-    "plateau": {"three_rows", "five_rows", "any_order", "full_batch", "all_collapse"},
+    "plateau": {"three_rows", "five_rows", "heights_of_starts", "any_order", "full_batch", "all_collapse"},
     "death": {
         "born_dead",
         "none_dies_at_0.001",
@@ -113,10 +113,11 @@ def test_a_conclusion_rests_on_single_claims(committed, name):
         ("article", "units_die", "units are dead"),
         ("article", "loss_increases", "jumps once"),
         ("article", "not_converged", "still learning"),
-        ("plateau", "five_rows", "400 trainings"),
+        ("plateau", "heights_of_starts", "54,400 networks"),
         ("death", "all_die_at_0.002", "networks lose all units, in six row orders"),
         ("death", "no_step_kills_at_0.001", "by a step"),
         ("death", "control_is_flow", "However small the rate"),
+        ("death", "leaky_relu_revives", "only 5.58 % of the networks recover"),
         ("stability", "spectral", "What limits the rate"),
         ("stability", "spectral", "ends at other minima"),
         ("stability", "limit", "becomes 1 at a rate of 0.001597"),

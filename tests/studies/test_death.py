@@ -132,6 +132,23 @@ def test_the_control_is_the_gradient_flow(article_split):
     assert 0 < control.sum() < control.size
 
 
+def test_no_share_is_told_as_all():
+    """Three digits would make 100 % of the upper end of an interval below it."""
+    assert shares.Counted(1700, 1701, 0.99329, 0.999976).told() == "99.9 % (99.3 % to 99.998 %)"
+    assert shares.Counted(1696, 1701, 0.990211, 0.999583).told() == "99.7 % (99 % to 99.96 %)"
+    assert shares.Counted(100, 100, 0.95, 1.0).told() == "100 % (95 % to 100 %)"
+    assert shares.Counted(0, 100, 0.0, 0.05).told() == "0 % (0 % to 5 %)"
+
+
+@pytest.mark.slow
+def test_negative_output_weights_are_counted_by_size(table):
+    """Of the units that the control kills; the counts of the four sizes add up to those that decide."""
+    [judged] = [item for item in STUDY.judge(table) if item.claim.name == "flow_kills_negative_w2"]
+    by_size = [judged.measured[f"negative_w2_in_hidden_size_{size}"] for size in trainings.SIZES]
+    assert np.sum(by_size, axis=0).tolist() == [judged.measured["negative_w2"], judged.measured["killed"]]
+    assert all(0 < negative <= killed for negative, killed in by_size)
+
+
 @pytest.mark.parametrize(("number", "total"), [(0, 100), (3, 100), (100, 100), (1696, 1701)])
 def test_the_interval_is_clopper_and_pearsons(number, total):
     """As SciPy's exact test has it."""
@@ -210,6 +227,8 @@ def test_every_order_and_rate_counts(table):
     [judged] = [item for item in STUDY.judge(alive) if item.claim.name == "all_die_from_0.0027"]
     assert "in 1 of 18 cases: 0 % (0 % to" in judged.instead
     assert "at 0.005 with rows 321" in judged.instead
+    [name, _] = judged.decided_by
+    assert name == "99.94 % interval of the share that loses all units at 0.005, rows 321 (%)"
 
 
 def many(table, variant, rate, copies):

@@ -12,8 +12,8 @@ from student_score.studies.study import load
 from student_score.training.train import train
 
 STUDY = load("speed")
-claims, trainings, judge = (
-    import_module(f"student_score_experiments.speed.{name}") for name in ("claims", "trainings", "judge")
+claims, trainings, judge, fastest = (
+    import_module(f"student_score_experiments.speed.{name}") for name in ("claims", "trainings", "judge", "best")
 )
 
 REDUCED = {"rates": trainings.RATES[::5], "decay_rates": trainings.DECAY_RATES[::6]}
@@ -96,9 +96,24 @@ def test_a_luck_that_neighbours_do_not_share_is_seen(ideal):
     changed, rates = ideal.copy(), ideal["learning_rate"]
     changed.loc[(rates - 0.0004).abs() < 6e-5, "train_mse_250"] = 1e-10
     changed.loc[(rates - 0.0012).abs() < 1e-6, "train_mse_250"] = 1e-11
-    best = [each for each in judge.best_rates(changed[changed["part"] == "rate"], limit) if each.length == 250]
+    best = [each for each in fastest.best_rates(changed[changed["part"] == "rate"], limit) if each.length == 250]
     assert [each.ratio * limit for each in best] == pytest.approx([0.0012] * 6, abs=1e-5)
     assert [each.typical * limit for each in best] == pytest.approx([0.0004] * 6, abs=7e-5)
+
+
+def test_the_typical_rate_is_told_for_other_numbers_of_neighbours(ideal):
+    """Fifteen good rates in a row are most of 11 and of 21 neighbours, not of 41: there the limit's stay the best."""
+    limit = ideal.loc[ideal["part"] == "flow", "limit"].iloc[0]
+    step = trainings.RATES[5] - trainings.RATES[0]
+    changed = ideal.copy()
+    changed.loc[(ideal["learning_rate"] - 0.0004).abs() < 7.1 * step, "train_mse_250"] = 1e-10
+    [near] = [item for item in STUDY.judge(changed) if item.claim.name == "best_rate_near"]
+    for neighbours, away in ((11, True), (21, True), (41, False)):
+        told = near.measured[f"typical_ratios_after_250_epochs_of_{neighbours}_neighbours"]
+        ratios = {order: float(ratio) for order, ratio in (each.split(": ") for each in told.split(", "))}
+        expected = 0.0004 / limit if away else 1.0
+        assert ratios == pytest.approx(dict.fromkeys(map(trainings.written, trainings.ORDERS), expected), rel=0.15)
+    assert fastest.OTHER_NEIGHBOURS == (11, 41)
 
 
 def test_where_rounding_decides_no_rate_is_best(ideal):
@@ -107,7 +122,7 @@ def test_where_rounding_decides_no_rate_is_best(ideal):
     own = changed["row_order"] == "132"
     changed.loc[own & (changed["learning_rate"] == 0.001), "train_mse_2000"] = 1e-28
     changed.loc[own & (changed["learning_rate"] > 0.001), "train_mse_250"] = np.nan
-    found = {(each.order, each.length): each for each in judge.best_rates(changed[changed["part"] == "rate"], limit)}
+    found = {(each.order, each.length): each for each in fastest.best_rates(changed[changed["part"] == "rate"], limit)}
     assert len(found) == 41
     assert ("132", 2000) not in found
     assert found["132", 250].ratio * limit == pytest.approx(0.001)
