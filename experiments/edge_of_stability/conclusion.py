@@ -12,8 +12,8 @@ def conclude(judgements: Sequence[Judgement]) -> list[str]:
     found = Findings(judgements)
     return prose(
         whether_there_is_an_edge(found),
-        found.say(FROM_BELOW, "The sharpness rises until it meets 2 / rate, and never exceeds it by more than 10 %."),
-        found.say(LASTS, "Ten times as many steps later next to all {at_the_edge} trainings are still at the edge."),
+        found.say(FROM_BELOW, "The sharpness rises until it meets 2 / rate, and stays within 20 % of it."),
+        found.say(LASTS, "Ten times as many steps later nearly all of {at_the_edge} trainings are still at the edge."),
         found.say(ROUNDING, "At none of {rates} rates does rounding decide how a training ends."),
     )
 

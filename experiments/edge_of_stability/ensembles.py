@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
+from student_score.arrays import Mask
 from student_score.model.outcome import Outcome
 from student_score.studies.numbers import percent
 
-from .claims import CONFIDENCE, HALF, HOVERS, LOWER, UPPER
+from .claims import CONFIDENCE, HALF, HOVERS, LOWER, NEAR, UPPER
 from .rates import GRID, MEMBERS, NEARBY_GROUP
 
 INSIDE = [float(rate) for rate in GRID if LOWER < rate < UPPER]
@@ -50,6 +51,19 @@ def loss_falls(table: pd.DataFrame) -> "pd.Series[bool]":
 def leaves(table: pd.DataFrame) -> "pd.Series[bool]":
     """Return which trainings were at the edge and come to rest."""
     return table["reaches_edge_after_step"].notna() & (ends(table) == RESTS)
+
+
+def meets_and_stays(table: pd.DataFrame) -> "pd.Series[bool]":
+    """Return in which trainings the sharpness meets 2 / rate from below, and stays near it from then on."""
+    return (table["met_ratio_smallest"] >= NEAR[0]) & (table["met_ratio_largest"] <= NEAR[1])
+
+
+def in_longest_run(chosen: Mask) -> Mask:
+    """Return which places belong to the longest run of chosen ones in a row; none if none is chosen."""
+    ends = np.flatnonzero(np.diff(np.concatenate([[0], chosen, [0]]))).reshape(-1, 2)
+    first, last = max(ends.tolist(), key=lambda run: run[1] - run[0], default=(0, 0))
+    places = np.arange(len(chosen))
+    return (places >= first) & (places < last)
 
 
 class Share(NamedTuple):
@@ -108,7 +122,7 @@ def ways(ensemble: pd.DataFrame) -> pd.DataFrame:
 
 
 def within(table: pd.DataFrame, rates: list[float]) -> pd.DataFrame:
-    """Return the trainings next to some rates of the grid."""
+    """Return the trainings about some rates of the grid."""
     return table[(table["group"] == NEARBY_GROUP) & table["centre"].isin(rates)]
 
 

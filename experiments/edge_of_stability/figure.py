@@ -56,7 +56,7 @@ def draw(table: pd.DataFrame, folder: Path) -> None:
 
 
 def draw_how(axes: Panel, short: pd.DataFrame) -> None:
-    """Draw how the trainings at rates 1e-6 apart end, and which share of those next to a rate end otherwise."""
+    """Draw how the trainings at rates 1e-6 apart end, and which share of those about a rate end otherwise."""
     fine = short[short["group"] == FINE_GROUP]
     how = ends(fine)
     edges = FINE[0] + (np.arange(0, len(FINE), TOGETHER) - 0.5) / 1e6
@@ -83,7 +83,7 @@ def draw_how(axes: Panel, short: pd.DataFrame) -> None:
     axes.plot(mixed, np.full(len(mixed), 0.97), "|", ms=9, color="black", label=label)
     axes.set(xlim=(FINE[0], FINE[-1]), ylim=(0, 1), xlabel="learning rate, full-batch descent on the half loss")
     axes.set_ylabel("share of trainings")
-    axes.set_title(f"How {len(fine):,} trainings for {STEPS:,} steps end, and those next to 15 rates", size=12)
+    axes.set_title(f"How {len(fine):,} trainings for {STEPS:,} steps end, and those about 15 rates", size=12)
 
 
 def ways(short: pd.DataFrame) -> list[Mapping[str, Any]]:
@@ -130,9 +130,9 @@ def what_happens(row: Mapping[str, Any]) -> str:
     if abs(end - 1) > HOVERS:
         return f"comes to rest {'below' if end < 1 else 'above'} the edge, at {end:.3f}"
     if reached > 2 * EARLY:
-        return f"settles below the edge until step {reached:,.0f}"
-    most, late = row["largest_sharpness"] * row["learning_rate"] / 2 - 1, row["late_ratio_99_percent"] - 1
-    return f"across the edge by up to {most:.0%}, late by {late:.0%}".replace("%", " %")
+        return f"settles below the edge for some {float(f'{reached:.1g}'):,.0f} steps"
+    most, late = row["later_ratio_largest"] - 1, row["late_ratio_99_percent"] - 1
+    return f"across it by {most:.0%} after step {EARLY}, {late:.0%} late".replace("%", " %")
 
 
 def draw_end(axes: Panel, descent: pd.DataFrame, flow_sharpness: float) -> None:

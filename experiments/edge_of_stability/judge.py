@@ -11,14 +11,15 @@ from student_score.studies.numbers import in_percent, number
 
 from .claims import (
     FROM_BELOW,
+    HALF,
     HALF_RISE,
     HOVERING,
     LASTS,
     LEAVES,
     LOWER,
+    NEAR,
     NEARLY_ALL,
     NINTH_DECIMAL,
-    OVERSHOOT,
     ROUNDING,
     SOME,
     UPPER,
@@ -29,9 +30,11 @@ from .ensembles import (
     by_rate,
     half_rise,
     hovers,
+    in_longest_run,
     is_complete,
     leaves,
     loss_falls,
+    meets_and_stays,
     named,
     share,
     shares,
@@ -47,15 +50,11 @@ from .judge_ends import (
     judge_start_curvature,
     judge_upper_edge,
 )
-from .rates import DOUBLES, FINE, FINE_GROUP, GRID, LAST_BITS_GROUP, MEMBERS
-from .trainings import DESCENT, LONG, STEPS
+from .rates import DOUBLES, FINE, FINE_GROUP, FINER_GROUP, GRID, LAST_BITS_GROUP, MEMBERS
+from .trainings import CHECKED, DESCENT, LONG, RISES_UNTIL, STEPS
 
 MISSING: dict[str, Any] = {"missing": "the 101 trainings about each rate for 20,000 steps"}
 """Measured where an ensemble is not complete."""
-
-
-ROUNDED = 1e-18
-"""Score points squared. A loss below may go on rising and falling since rounding keeps it from getting smaller."""
 
 
 def judge(table: pd.DataFrame) -> list[Judgement]:
@@ -63,13 +62,14 @@ def judge(table: pd.DataFrame) -> list[Judgement]:
     descent, flow = table[table["method"] == DESCENT], table[table["method"] != DESCENT]
     short, long = descent[descent["steps"] == STEPS], descent[descent["steps"] == LONG]
     inside, fine = within(short, INSIDE), short[short["group"] == FINE_GROUP]
+    finer = short[short["group"] == FINER_GROUP]
     return [
         judge_hovering(inside, fine[fine["learning_rate"].between(LOWER, UPPER)]),
         judge_half_rise(inside),
-        judge_from_below(inside),
+        judge_from_below(inside, fine),
         judge_below(fine),
         judge_upper_edge(fine),
-        judge_sharp_end(fine),
+        judge_sharp_end(fine, finer),
         judge_leaves(inside, fine),
         judge_lasts(within(short, GRID.tolist()), within(long, GRID.tolist())),
         judge_flow(flow),
@@ -101,7 +101,7 @@ def judge_hovering(inside: pd.DataFrame, fine: pd.DataFrame) -> Judgement:
         beyond(list(found.values()), NEARLY_ALL),
         measured,
         {"trainings that hover, at the rate with fewest": least.found, "trainings": least.total},
-        f"At {len(INSIDE) - len(away)} of {len(INSIDE)} rates next to all trainings end up there; not so at "
+        f"At {len(INSIDE) - len(away)} of {len(INSIDE)} rates nearly all trainings end up there; not so at "
         f"{named(away)}.",
     )
 
@@ -123,27 +123,52 @@ def judge_half_rise(inside: pd.DataFrame) -> Judgement:
     return HALF_RISE.judge(
         beyond(list(both.values()), NEARLY_ALL),
         measured,
-        {"rates at which next to all trainings do both": len(holding), "rates in the range": len(INSIDE)},
-        f"At {len(holding)} of {len(INSIDE)} rates half of the last steps raise a loss that falls, in next to all "
+        {"rates at which nearly all trainings do both": len(holding), "rates in the range": len(INSIDE)},
+        f"At {len(holding)} of {len(INSIDE)} rates half of the last steps raise a loss that falls, in nearly all "
         f"trainings; not so at {named([rate for rate in INSIDE if rate not in holding])}.",
     )
 
 
-def judge_from_below(inside: pd.DataFrame) -> Judgement:
-    """Look for the largest sharpness on the way."""
+def judge_from_below(inside: pd.DataFrame, fine: pd.DataFrame) -> Judgement:
+    """Count the trainings in which the sharpness meets the edge from below and stays near it; the first steps apart."""
     if not is_complete(inside, INSIDE):
         return FROM_BELOW.judge(None, MISSING)
-    found = (inside["largest_sharpness"] * inside["learning_rate"] / 2).groupby(inside["centre"]).agg(["min", "max"])
-    holds = found["max"] <= OVERSHOOT
-    least, largest = round(float(found["min"].min()), 2), round(float(found["max"].max()), 2)
-    ratios = {f"largest_ratio_at_{rate:.6f}": [round(low, 3), round(high, 3)] for rate, low, high in found.itertuples()}
+    found = shares(inside, meets_and_stays(inside))
+    holding = [rate for rate, one in found.items() if one.low > NEARLY_ALL]
+    early, later = extremes(inside, "early_ratio_largest"), extremes(inside, "later_ratio_largest")
+    over = [one for one in later.values() if one[1] > NEAR[1]]
+    inner = meets_and_stays(fine) & fine["learning_rate"].between(LOWER, UPPER)
     return FROM_BELOW.judge(
-        bool(holds.all()),
-        {"rates": len(found), "from_below": int(holds.sum()), **ratios},
-        {"largest sharpness × rate / 2": largest, "allowed at most": OVERSHOOT},
-        f"The sharpness overshoots at {len(found) - int(holds.sum())} of {len(found)} rates: at its largest it is "
-        f"{number(least)} to {number(largest)} times 2 / rate.",
+        beyond(list(found.values()), NEARLY_ALL),
+        {
+            "rates": len(INSIDE),
+            "meeting_and_staying": len(holding),
+            "overshooting": len(over),
+            "never_meeting": sum(most < 1 for _, most in later.values()),
+            **by_rate("meeting_and_staying", found),
+            **{f"largest_ratio_after_200_steps_at_{rate:.6f}": one for rate, one in later.items()},
+            **{f"largest_ratio_until_then_at_{rate:.6f}": one for rate, one in early.items()},
+            "meeting_and_staying_with_six_decimals": int(inner.sum()),
+            "they_lie_within": first_and_last(fine.loc[inner, "learning_rate"]),
+            "all_with_six_decimals": len(fine),
+            "of_which_above_1_until_then": int((fine["early_ratio_largest"] > 1).sum()),
+        },
+        {"rates at which nearly all trainings do both": len(holding), "rates in the range": len(INSIDE)},
+        "After the first 200 steps the sharpness rises until it meets 2 / rate, and stays near it, at "
+        f"{len(holding)} of {len(INSIDE)} rates; at {len(over)} it exceeds 2 / rate by more than 20 %, and is up to "
+        f"{number(max(most for _, most in later.values()))} times as large.",
     )
+
+
+def extremes(ensemble: pd.DataFrame, column: str, decimals: int = 3) -> dict[float, list[float]]:
+    """Return, by the rate in the middle, the smallest and the largest of a column, rounded."""
+    found = ensemble.groupby("centre")[column].agg(["min", "max"]).round(decimals)
+    return dict(zip(found.index.tolist(), found.to_numpy().tolist(), strict=True))
+
+
+def first_and_last(rates: "pd.Series[float]") -> list[float] | None:
+    """Return the smallest and the largest of some rates with six decimals; None if there is none."""
+    return [round(float(rates.min()), 6), round(float(rates.max()), 6)] if len(rates) else None
 
 
 def judge_leaves(inside: pd.DataFrame, fine: pd.DataFrame) -> Judgement:
@@ -152,21 +177,23 @@ def judge_leaves(inside: pd.DataFrame, fine: pd.DataFrame) -> Judgement:
         return LEAVES.judge(None, MISSING)
     found = shares(inside, leaves(inside))
     leaving = [rate for rate, one in found.items() if one.low > SOME]
-    most = max(found.values(), key=lambda one: one.low)
+    fine = fine.sort_values("learning_rate")
     left = fine.loc[leaves(fine), "learning_rate"]
+    stretch = fine[in_longest_run(leaves(fine).to_numpy())]["learning_rate"]
     measured = {
+        "rates": len(found),
+        "rates_where_some_leave": len(leaving),
         **by_rate("leaving", found),
         "leaving_with_six_decimals": len(left),
-        "between": [round(float(left.min()), 6), round(float(left.max()), 6)] if len(left) else None,
+        "they_lie_within": first_and_last(left),
+        "longest_stretch_where_all_leave": first_and_last(stretch),
+        "rates_of_that_stretch": len(stretch),
     }
     fewer = share(sum(one.found for one in found.values()), sum(one.total for one in found.values())).high < SOME
     return LEAVES.judge(
         True if leaving else False if fewer else None,
         measured,
-        {
-            f"trainings of {most.total} that leave, at the rate with most": most.found,
-            "rates where some leave": len(leaving),
-        },
+        {"rates where some leave": len(leaving), "needed at least": 1},
         f"At none of {len(found)} rates do trainings leave the edge again.",
     )
 
@@ -179,22 +206,26 @@ def judge_lasts(short: pd.DataFrame, long: pd.DataFrame) -> Judgement:
     if not found.total:
         missing = {"missing": "trainings with rising and falling losses after 20,000 steps, continued to 200,000"}
         return LASTS.judge(None, missing)
-    lively = int((later.loc[half_rise(later), "end_loss"] > ROUNDED).sum())
+    still = {step: int(later[f"{RISES_UNTIL}{step}"].between(*HALF).sum()) for step in CHECKED}
+    latest = float(later["last_rise_step"].max())
     return LASTS.judge(
         beyond([found], NEARLY_ALL),
         {
             "at_the_edge": found.total,
             "still_there": found.found,
             "still_there_wilson_99_percent": found.percents,
-            **by_rate("still_there", shares(later, half_rise(later))),
-            "still_there_with_a_loss_above_1e-18": lively,
+            **{f"still_there_after_{step}": count for step, count in still.items()},
+            **by_rate("still_there_after_80000", shares(later, later[f"{RISES_UNTIL}80000"].between(*HALF))),
+            "last_rise": latest,
+            **{f"last_rise_at_{rate:.6f}": steps for rate, steps in extremes(later, "last_rise_step").items()},
+            **{f"loss_after_it_at_{rate:.6f}": losses for rate, losses in extremes(later, "last_rise_loss", 7).items()},
         },
         {
             f"trainings with half of the steps rising after {LONG:,}": found.found,
             f"trainings with that after {STEPS:,}": found.total,
         },
-        f"Of {found.total} trainings in which half of the steps raise the loss after {STEPS:,} steps, "
-        f"{found.found or 'none'} still do after {LONG:,}, {lively or 'none'} with a loss above 1e-18.",
+        f"Of {found.total} trainings in which half of the last steps raise the loss after {STEPS:,}, they still do in "
+        f"{found.found or 'none'} after {LONG:,}; the last rise is at step {number(latest)}.",
     )
 
 
@@ -212,9 +243,9 @@ def judge_ninth_decimal(ensemble: pd.DataFrame) -> Judgement:
     return NINTH_DECIMAL.judge(
         mixed.empty,
         measured,
-        {"rates next to which all trainings end alike": rates - len(mixed), "rates": rates},
+        {"rates around which all trainings end alike": rates - len(mixed), "rates": rates},
         f"Around {len(mixed)} of {rates} rates, {named([float(str(rate)) for rate in mixed.index])}, trainings end in "
-        f"different ways, the rarer with a share of {said}.",
+        f"different ways: the rarer way has a share of {said} (99 % interval).",
     )
 
 

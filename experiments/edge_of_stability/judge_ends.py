@@ -23,11 +23,21 @@ from .claims import (
     UPPER,
     UPPER_EDGE,
 )
-from .ensembles import INSIDE, beyond, ends, fails, hovers, share
-from .rates import BEYOND, BEYOND_GROUP, CATAPULT_GROUP, FINE, FINE_GROUP, MEMBERS, four_digits
+from .ensembles import INSIDE, beyond, fails, hovers, share
+from .rates import (
+    BEYOND,
+    BEYOND_GROUP,
+    CATAPULT_GROUP,
+    FINE,
+    FINE_GROUP,
+    FINER,
+    FINER_GROUP,
+    MEMBERS,
+    four_digits,
+)
 from .trainings import RADAU, RUNGE_KUTTA
 
-MISSING = {"missing": "trainings for 20,000 steps at the rates with six decimals, 0.0014 to 0.0027"}
+MISSING = {"missing": "trainings for 20,000 steps at all rates from 0.0014 to 0.0027, 1e-6 or 1e-8 apart"}
 """Measured where some of them are missing."""
 
 NEAR = 0.05
@@ -39,9 +49,9 @@ def integrations(flow: pd.DataFrame) -> dict[str, dict[str, Any]]:
     return {str(row["method"]): {str(key): value for key, value in row.items()} for row in flow.to_dict("records")}
 
 
-def six_decimals(rate: float) -> float | None:
-    """Return a rate with six decimals; None where there was none to be found."""
-    return round(rate, 6) if np.isfinite(rate) else None
+def decimals(rate: float) -> float | None:
+    """Return a rate with its eight decimals; None where there was none to be found."""
+    return round(rate, 8) if np.isfinite(rate) else None
 
 
 def judge_below(fine: pd.DataFrame) -> Judgement:
@@ -69,7 +79,7 @@ def judge_upper_edge(fine: pd.DataFrame) -> Judgement:
     if len(above) != int((FINE > UPPER).sum()):
         return UPPER_EDGE.judge(None, MISSING)
     hovering = above.loc[hovers(above), "learning_rate"]
-    highest = six_decimals(float(hovering.max()))
+    highest = decimals(float(hovering.max()))
     return UPPER_EDGE.judge(
         hovering.empty,
         {"rates": len(above), "hovering": len(hovering), "highest_rate_that_hovers": highest},
@@ -78,28 +88,54 @@ def judge_upper_edge(fine: pd.DataFrame) -> Judgement:
     )
 
 
-def judge_sharp_end(fine: pd.DataFrame) -> Judgement:
+def judge_sharp_end(fine: pd.DataFrame, finer: pd.DataFrame) -> Judgement:
     """Look for rates that survive above rates that fail."""
-    failing = fails(fine)
-    if len(fine) != len(FINE) or failing.all() or not failing.any():
+    whole = pd.concat([fine, finer])
+    if (len(fine), len(finer)) != (len(FINE), len(FINER)) or fails(whole).nunique() < 2:
         return SHARP_END.judge(None, MISSING)
-    rates = fine["learning_rate"]
-    first, last = float(rates[failing].min()), float(rates[~failing].max())
-    between = rates.between(first, last)
-    switches = int(np.count_nonzero(np.diff(failing.to_numpy()[np.argsort(rates.to_numpy())])))
+    first, last = lowest_that_fails(whole), highest_that_survives(whole)
+    coarse, close = alternation(fine), alternation(finer)
     return SHARP_END.judge(
         last < first,
         {
-            "lowest_rate_that_fails": six_decimals(first),
-            "highest_rate_that_survives": six_decimals(last),
-            "rates_from_one_to_the_other": int(between.sum()),
-            "failing_among_them": int((failing & between).sum()),
-            "switches": switches,
+            **{f"{name}_1e-6_apart": value for name, value in coarse.items()},
+            **{f"{name}_1e-8_apart": value for name, value in close.items()},
         },
-        {"lowest rate that fails": six_decimals(first), "highest rate that survives": six_decimals(last)},
-        f"From {number(first)} to {number(last)} collapses and survivors alternate: of {int(between.sum())} rates "
-        f"there, 1e-6 apart, {int((failing & between).sum())} fail, with {switches} switches.",
+        {"lowest rate that fails": decimals(first), "highest rate that survives": decimals(last)},
+        f"Collapses and survivors alternate: 1e-6 apart {told(coarse)}; 1e-8 apart {told(close)}.",
     )
+
+
+def lowest_that_fails(table: pd.DataFrame) -> float:
+    """Return the lowest rate that fails; NaN if none does."""
+    return float(table.loc[fails(table), "learning_rate"].min())
+
+
+def highest_that_survives(table: pd.DataFrame) -> float:
+    """Return the highest rate that does not fail; NaN if all do."""
+    return float(table.loc[~fails(table), "learning_rate"].max())
+
+
+def alternation(table: pd.DataFrame) -> dict[str, Any]:
+    """Return from where to where trainings that fail alternate with others, and how often."""
+    first, last = lowest_that_fails(table), highest_that_survives(table)
+    found = table.sort_values("learning_rate")
+    between = found["learning_rate"].between(first, last)
+    return {
+        "lowest_rate_that_fails": decimals(first),
+        "highest_rate_that_survives": decimals(last),
+        "rates_from_one_to_the_other": int(between.sum()),
+        "failing_among_them": int((fails(found) & between).sum()),
+        "switches": int(np.count_nonzero(np.diff(fails(found).to_numpy()))),
+    }
+
+
+def told(found: dict[str, Any]) -> str:
+    """Return an alternation in words."""
+    first, last, *counts = found.values()
+    among, failing, switches = map(number, counts)
+    ends = " to ".join("none" if rate is None else f"{rate:g}" for rate in (first, last))
+    return f"{failing} of {among} rates from {ends} fail, with {switches} switches"
 
 
 def judge_flow(flow: pd.DataFrame) -> Judgement:
@@ -137,8 +173,8 @@ def judge_lower_edge(flow: pd.DataFrame, fine: pd.DataFrame) -> Judgement:
     if not expected.any() or len(found) != int(expected.sum()):
         return LOWER_EDGE.judge(None, MISSING)
     above, reaches = found["learning_rate"] > limit, found["reaches_edge_after_step"].notna()
-    quiet = six_decimals(float(found.loc[~reaches, "learning_rate"].max()))
-    reaching = six_decimals(float(found.loc[reaches, "learning_rate"].min()))
+    quiet = decimals(float(found.loc[~reaches, "learning_rate"].max()))
+    reaching = decimals(float(found.loc[reaches, "learning_rate"].min()))
     late = percent((reaching or np.inf) / limit - 1)
     return LOWER_EDGE.judge(
         bool((reaches == above).all()),
@@ -171,20 +207,19 @@ def judge_catapult(short: pd.DataFrame) -> Judgement:
         },
         {"rates beyond 2 / lambda_0 that survive": surviving.found, "rates": surviving.total},
         f"Of {surviving.total} rates from 2 / lambda_0 = {number(limit)} to twice that, {surviving.found or 'none'} "
-        f"survive{'s' if surviving.found == 1 else ''}.",
+        f"survive{'' if surviving.found > 1 else 's'}.",
     )
 
 
 def judge_start_curvature(short: pd.DataFrame) -> Judgement:
     """Compare which trainings fail with the sharpness at the start."""
-    found = short[short["group"].isin([FINE_GROUP, BEYOND_GROUP, CATAPULT_GROUP])]
+    found = short[short["group"].isin([FINE_GROUP, FINER_GROUP, BEYOND_GROUP, CATAPULT_GROUP])]
     start = float(found["start_sharpness"].max())
-    if len(found) != len(FINE) + len(BEYOND) + MEMBERS or not start > 0:
+    if len(found) != len(FINE) + len(FINER) + len(BEYOND) + MEMBERS or not start > 0:
         return START_CURVATURE.judge(None, MISSING)
     limit = four_digits(2 / start)
-    failing, above = ends(found) == "fails", found["learning_rate"] > limit
-    trains = six_decimals(float(found.loc[~failing, "learning_rate"].max()))
-    fail = six_decimals(float(found.loc[failing, "learning_rate"].min()))
+    failing, above = fails(found), found["learning_rate"] > limit
+    trains, fail = decimals(highest_that_survives(found)), decimals(lowest_that_fails(found))
     return START_CURVATURE.judge(
         bool((failing == above).all()),
         {

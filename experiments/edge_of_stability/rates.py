@@ -13,6 +13,9 @@ GRID = np.round(np.linspace(0.0014, 0.0026, 15), 6)
 FINE = np.arange(1400, 2701) / 1e6
 """Every rate with six decimals from there to where all trainings collapse."""
 
+FINER = np.arange(257_000, 261_001) / 1e8
+"""Every rate with eight decimals where collapse begins."""
+
 BEYOND = np.array([0.003, 0.004, 0.006, 0.01, 0.02, 0.05, 0.1])
 """Rates above them."""
 
@@ -28,7 +31,8 @@ SPACING = 2
 DOUBLES = 5
 """Nearest to a rate, it among them, at which trainings show what rounding decides."""
 
-GRID_GROUP, FINE_GROUP, BEYOND_GROUP, CATAPULT_GROUP = "grid", "fine", "beyond", "catapult"
+GRID_GROUP, FINE_GROUP, FINER_GROUP = "grid", "fine", "finer"
+BEYOND_GROUP, CATAPULT_GROUP = "beyond", "catapult"
 NEARBY_GROUP, LAST_BITS_GROUP = "within 1e-9", "last bits"
 """What trainings belong to, in the table's column `group`."""
 

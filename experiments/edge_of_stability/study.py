@@ -30,9 +30,8 @@ def report(table: pd.DataFrame) -> Iterator[str]:
     yield f"\n{len(table):,} trainings; of those at the grid's rates, sharpness * rate / 2 and late rising steps:"
     yield f"{'rate':>10}{'steps':>9}  {'outcome':<12}{'largest':>9}{'median':>10}{'rises':>8}"
     for row in table[table["group"] == GRID_GROUP].to_dict("records"):
-        largest = row["largest_sharpness"] * row["learning_rate"] / 2
         yield (
-            f"{row['learning_rate']:>10.6f}{row['steps']:>9.0f}  {row['outcome']:<12}{largest:>9.4f}"
+            f"{row['learning_rate']:>10.6f}{row['steps']:>9.0f}  {row['outcome']:<12}{row['later_ratio_largest']:>9.4f}"
             f"{row['late_ratio_median']:>10.5f}{row['late_rises']:>8.3f}"
         )
 

@@ -11,10 +11,11 @@ from student_score.data.rows import Rows, Split, split_rows
 from student_score.model.network import ARTICLE_START
 from student_score.model.sampling import Sampling
 from student_score.stability.landscape import Landscape
-from student_score.training.many import Trainings, train_many
+from student_score.training.many import train_many
 from student_score.training.setup import Networks, Setup
 from student_score.training.trajectory import log_spaced_epochs
 
+from .claims import FLOOR
 from .rates import (
     BEYOND,
     BEYOND_GROUP,
@@ -22,6 +23,8 @@ from .rates import (
     DOUBLES,
     FINE,
     FINE_GROUP,
+    FINER,
+    FINER_GROUP,
     GRID,
     GRID_GROUP,
     LAST_BITS_GROUP,
@@ -42,13 +45,13 @@ EARLY, LATE, BETWEEN = 200, 2000, 100
 EVERY = 40
 """Of the last steps of an ensemble, the sharpness is taken after two in a row of so many: it may alternate."""
 
-NO_LOSS = 1e-20
-"""Score points squared. Below this a loss of three scores of some 80 points rises and falls by rounding alone."""
+CHECKED = range(STEPS, LONG + 1, STEPS)
+"""Steps of a long training at which the share of the last ones that raise the loss is taken."""
 
 CURVE = 60
 """Log-spaced steps at which the table keeps the sharpness, and that after the next step, for the figure."""
 
-SHARPNESS_AFTER = "sharpness_after_"
+SHARPNESS_AFTER, RISES_UNTIL = "sharpness_after_", "rises_until_"
 """What the names of the columns with these begin with; the step follows."""
 
 DESCENT, RADAU, RUNGE_KUTTA = "full batch", "flow, Radau", "flow, Runge-Kutta"
@@ -71,9 +74,13 @@ def trainings(rows: Mapping[str, Rows]) -> pd.DataFrame:
         pd.DataFrame([flow_row(split, method) for method in (RADAU, RUNGE_KUTTA)]),
         *(descend(split, GRID, steps, all_steps(steps)).assign(group=GRID_GROUP) for steps in (STEPS, LONG)),
         descend(split, close, STEPS, some_steps(STEPS)).assign(group=NEARBY_GROUP, centre=centres),
-        descend(split, close[::SPARSE], LONG).assign(group=NEARBY_GROUP, centre=centres[::SPARSE]),
+        *(
+            descend(split, nearby(rate)[::SPARSE], LONG, follows=True).assign(group=NEARBY_GROUP, centre=rate)
+            for rate in GRID
+        ),
         descend(split, last_bits(FINE), STEPS).assign(group=LAST_BITS_GROUP, centre=np.repeat(FINE, DOUBLES)),
         descend(split, FINE, STEPS, some_steps(STEPS)).assign(group=FINE_GROUP),
+        descend(split, FINER, STEPS).assign(group=FINER_GROUP),
         descend(split, BEYOND, STEPS).assign(group=BEYOND_GROUP),
         descend(split, catapult, STEPS).assign(group=CATAPULT_GROUP),
     ]
@@ -118,10 +125,10 @@ def all_steps(steps: int) -> Integers:
 
 
 def some_steps(steps: int) -> Integers:
-    """Return the steps for the members of an ensemble: log-spaced ones, and pairs of neighbours among the last."""
+    """Return the steps for the members of an ensemble: the first ones, and pairs of neighbours after them."""
     second = np.arange(steps, steps - LATE, -EVERY)
-    between = log_spaced_epochs(steps - LATE, BETWEEN)
-    return np.unique(np.concatenate([[0], between, second - 1, second]))
+    between = log_spaced_epochs(steps - LATE - 1, BETWEEN)
+    return np.unique(np.concatenate([np.arange(EARLY + 1), between, between + 1, second - 1, second]))
 
 
 def shown_steps(steps: int) -> Integers:
@@ -153,7 +160,9 @@ def states_at(split: Split, rates: Floats, taken: Integers) -> Floats:
     return np.stack(states)
 
 
-def descend(split: Split, rates: Floats, steps: int, taken: Integers | None = None) -> pd.DataFrame:
+def descend(
+    split: Split, rates: Floats, steps: int, taken: Integers | None = None, *, follows: bool = False
+) -> pd.DataFrame:
     """Train at every rate by full-batch descent on the half loss; a row of the table for each.
 
     Args:
@@ -161,20 +170,23 @@ def descend(split: Split, rates: Floats, steps: int, taken: Integers | None = No
         rates: a training for each.
         steps: of every training.
         taken: steps after which the sharpness is taken, the last one among them; only the losses without.
+        follows: whether the loss is followed step by step, which takes memory for each.
 
     Raises:
         ArithmeticError: training in pieces ended elsewhere than training at once.
     """
-    late = np.arange(max(steps - LATE, 0), steps) + 1  # avg_loss of a full batch is the loss before the step.
+    followed = np.arange(0 if follows else max(steps - LATE, 0), steps) + 1
     networks = Networks(starts=ARTICLE_START.flat(), learning_rate=rates)
-    whole = train_many(full_batch(split, steps, late), networks)
+    whole = train_many(full_batch(split, steps, followed), networks)
     return pd.DataFrame(
         {
             "method": DESCENT,
             "learning_rate": rates,
             "steps": steps,
             "outcome": [outcome.name for outcome in whole.outcomes],
-            **late_losses(whole),
+            **late_losses(whole.avg_loss[:, -LATE:]),
+            "end_loss": whole.end.train_mse,
+            **(followed_losses(whole.avg_loss) if follows else {}),
             **({} if taken is None else on_the_way(split, rates, taken, whole.finals)),
         }
     )
@@ -195,7 +207,7 @@ def on_the_way(split: Split, rates: Floats, taken: Integers, finals: Floats) -> 
     return {
         "start_sharpness": sharpness[:, 0],
         "end_sharpness": sharpness[:, -1],
-        "largest_sharpness": sharpness.max(axis=1),
+        **approach(ratio, taken),
         "reaches_edge_after_step": [first_step(taken, reached) for reached in (ratio >= 1) & (taken > EARLY)],
         "late_ratio_median": median,
         "late_ratio_1_percent": low,
@@ -208,16 +220,47 @@ def on_the_way(split: Split, rates: Floats, taken: Integers, finals: Floats) -> 
     }
 
 
-def late_losses(whole: Trainings) -> dict[str, Any]:
-    """Return the table's columns on the losses before each of the last steps, and at the end."""
-    losses, tenth = whole.avg_loss, whole.avg_loss.shape[1] // 10
-    rises = (losses[:, 1:] > losses[:, :-1]) & (losses[:, 1:] > NO_LOSS)
+def approach(ratio: Floats, taken: Integers) -> dict[str, Any]:
+    """Return the table's columns on how sharpness * rate / 2 comes to the edge; see `claims.FROM_BELOW`."""
+    later = ratio[:, taken > EARLY]
+    met = np.maximum.accumulate(later >= 1, axis=1)
+    from_below = (ratio[:, (taken == EARLY - 1) | (taken == EARLY)] < 1).all(axis=1)
+    meets = met[:, -1] & from_below
+    low, high = np.where(met, later, np.inf).min(axis=1), np.where(met, later, -np.inf).max(axis=1)
     return {
-        "late_rises": rises.mean(axis=1),
+        "early_ratio_largest": ratio[:, taken <= EARLY].max(axis=1),
+        "later_ratio_largest": later.max(axis=1),
+        "met_ratio_smallest": np.where(meets, low, np.nan),
+        "met_ratio_largest": np.where(meets, high, np.nan),
+    }
+
+
+def late_losses(losses: Floats) -> dict[str, Any]:
+    """Return the table's columns on the losses (networks, m) before each of the last steps."""
+    tenth = losses.shape[1] // 10
+    return {
+        "late_rises": rises(losses).mean(axis=1),
         "late_loss_first_tenth": losses[:, :tenth].mean(axis=1),
         "late_loss_last_tenth": losses[:, -tenth:].mean(axis=1),
-        "end_loss": whole.end.train_mse,
     }
+
+
+def followed_losses(losses: Floats) -> dict[str, Any]:
+    """Return the table's columns on the losses (networks, steps) before each step: how many raise it, and the last."""
+    rising = rises(losses)
+    last = rising.shape[1] - 1 - rising[:, ::-1].argmax(axis=1)
+    ever = rising.any(axis=1)
+    return {
+        **{f"{RISES_UNTIL}{step}": rises(losses[:, step - LATE : step]).mean(axis=1) for step in CHECKED},
+        "last_rise_step": np.where(ever, last + 1, np.nan),
+        "last_rise_loss": np.where(ever, losses[np.arange(len(losses)), last + 1], np.nan),
+    }
+
+
+def rises(losses: Floats) -> Mask:
+    """Return which steps but the last raise the loss, by more than rounding; avg_loss is the loss before a step."""
+    found: Mask = (losses[:, 1:] > losses[:, :-1]) & (losses[:, 1:] > FLOOR)
+    return found
 
 
 def first_step(taken: Integers, reached: Mask) -> float:
