@@ -1,7 +1,6 @@
 """`student-score -m`: a real Hydra multirun whose records are read back from MLflow."""
 
 import os
-import random
 import re
 import shlex
 import shutil
@@ -106,47 +105,6 @@ def test_an_interrupted_sweep_is_closed(store_uri, tmp_path, sent, code):
     assert 0 < len(children) < 120
     assert {run.status for run in children} == {"FINISHED"}
     assert all(run.read("trajectory.npz") for run in children)
-
-
-KILLS = 3
-"""How often the next test kills its sweep; 20 take two minutes."""
-
-
-@pytest.mark.slow
-def test_a_sweep_that_is_killed_again_and_again_ends_whole(student_score, store_uri, tmp_path):
-    """SIGKILL at random moments, continued each time: 120 finished runs, no other, equal in every bit to a quiet sweep.
-
-    The quiet sweep is trained by the other trainer.
-    """
-    moments = random.Random(0)  # noqa: S311 - moments to kill at, nothing secret
-    kills = 0
-    for _ in range(KILLS):
-        process = start("-m", "training.trainer=reference", *SLOW, folder=tmp_path)
-        try:
-            process.wait(timeout=moments.uniform(1.5, 5))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            kills += 1
-        process.communicate()
-    assert kills
-    done = student_score("-m", "training.trainer=reference", *SLOW)
-    assert done.returncode == 0, done.stderr
-    done = student_score("-m", *SLOW)
-    assert done.returncode == 0, done.stderr
-    store = Store(store_uri, "student-score")
-    killed, quiet = store.search("tags.kind = 'sweep'")
-    assert (killed.status, killed.metrics["runs"]) == ("FINISHED", 120)
-    every = [store.children(parent.run_id) for parent in (killed, quiet)]
-    assert [len(children) for children in every] == [120, 120]
-    assert {child.status for child in store.search("")} == {"FINISHED"}
-    first, second = ({child.tags["config_hash"]: child for child in children} for children in every)
-    assert first.keys() == second.keys()
-    for key, child in first.items():
-        one, other = child.trajectory(), second[key].trajectory()
-        assert one.avg_loss.tobytes() == other.avg_loss.tobytes()
-        assert one.final.flat().tobytes() == other.final.flat().tobytes()
-    folders = {path.name for path in (tmp_path / "mlartifacts").iterdir() if path.is_dir() and path.name[0] != "."}
-    assert folders == {run.run_id for run in store.search("")}
 
 
 @pytest.mark.slow
