@@ -34,6 +34,9 @@ NAMES = {
 }
 """Columns of limits -> how they are written."""
 
+ROTATED = ("123", "231", "312")
+"""The article's row order and its rotations; the others are these reversed."""
+
 NOISE = 2e-9
 """Relative: a search for a limit ends nearer to it than this, on any machine."""
 
@@ -44,7 +47,7 @@ def judge(table: pd.DataFrame) -> list[Judgement]:
     trained, flow = table[~is_flow], table[is_flow]
     article = trained[trained["start"] == ARTICLE]
     limit = None if flow.empty else float(flow["cyclic_limit"].iloc[0])
-    minima = at_minimum(article)
+    minima = at_minimum(trained[trained["start"] != HE])
     return [
         judge_spectral(trained, limit),
         judge_limit(minima, limit),
@@ -65,11 +68,12 @@ def at_minimum(trained: pd.DataFrame) -> pd.DataFrame:
 def judge_spectral(trained: pd.DataFrame, limit: float | None) -> Judgement:
     """Look for a minimum that was reached although it is unstable."""
     minima = at_minimum(trained)
-    article, he = (minima[minima["start"] == start] for start in (ARTICLE, HE))
+    is_he = minima["start"] == HE
+    article, he = minima[~is_he], minima[is_he]
     unstable = int((minima["spectral_radius"] >= 1).sum())
     measured: dict[str, Any] = {"trainings": len(trained), "minima": len(minima), "unstable_minima": unstable}
     for name, part in ((ARTICLE, article), (HE, he)):
-        measured[f"trainings_from_{name}_starts"] = int((trained["start"] == name).sum())
+        measured[f"trainings_from_{name}_starts"] = int(((trained["start"] == HE) == (name == HE)).sum())
         measured[f"minima_from_{name}_starts"] = len(part)
         if len(part):
             measured[f"smallest_distance_of_a_radius_from_1_from_{name}_starts"] = float(
@@ -152,6 +156,8 @@ def judge_bound(claim: Claim, minima: pd.DataFrame, column: str) -> Judgement:
     if above.empty:
         return claim.judge(None, {"missing": f"trainings at a minimum above {BEYOND:g}"})
     ratios = above["learning_rate"] / above[column]
+    rotated, smallest = above["row_order"].isin(ROTATED), above.loc[ratios.idxmin()]
+    below = (ratios <= 1).groupby(above["row_order"]).sum()
     measured = {
         "minima": len(above),
         "row_orders": int(above["row_order"].nunique()),
@@ -159,17 +165,15 @@ def judge_bound(claim: Claim, minima: pd.DataFrame, column: str) -> Judgement:
         "exceeding": int((ratios > 1).sum()),
         "smallest_ratio": float(f"{ratios.min():.4g}"),
         "largest_ratio": float(f"{ratios.max():.4g}"),
-        "not_exceeding": [
-            f"{rate:g} in rows {order}"
-            for rate, order, ratio in zip(above["learning_rate"], above["row_order"], ratios, strict=True)
-            if not ratio > 1
-        ],
+        "at_the_smallest": f"{smallest['learning_rate']:.8g} in rows {smallest['row_order']}",
+        **({"smallest_ratio_in_rotated_orders": float(f"{ratios[rotated].min():.4g}")} if rotated.any() else {}),
+        **{f"not_exceeding_in_rows_{order}": int(count) for order, count in below.items() if count},
     }
     return claim.judge(
         bool((ratios > 1).all()),
         measured,
         {"smallest rate / limit": measured["smallest_ratio"], "needed more than": 1},
-        f"{measured['exceeding']} of {len(above)} minima that were reached at rates above {BEYOND:g} lie beyond "
+        f"{measured['exceeding']:,} of {len(above):,} minima that were reached at rates above {BEYOND:g} lie beyond "
         f"{NAMES[column]}: the rates are {number(measured['smallest_ratio'])} to {number(measured['largest_ratio'])} "
         "times as large.",
     )

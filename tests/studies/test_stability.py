@@ -20,6 +20,7 @@ claims, trainings, regrowth = (
 )
 
 RATES = (0.001, 0.00155, 0.0016, 0.00161, 0.00165, 0.0017, 0.0019)
+CLOSE = (0.0016503, 0.00166001)
 DEEP_MSE, DEEP_AVG = (trainings.rise_name(loss, claims.DEEP, claims.RISE) for loss in ("train_mse", "avg_loss"))
 SHALLOW = trainings.rise_name("train_mse", claims.FALL, claims.RISE)
 RISES = (DEEP_MSE, DEEP_AVG, SHALLOW)
@@ -38,7 +39,7 @@ def verdicts(table) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def few():
     """Return the study's table on seven rates and 100 random starts."""
-    return STUDY.trainings(STUDY.rows, rates=RATES, he_networks=100)
+    return STUDY.trainings(STUDY.rows, rates=RATES, close=CLOSE, he_networks=100)
 
 
 @pytest.fixture(scope="session")
@@ -75,20 +76,23 @@ def test_few_rates_decide_every_claim(table):
 
 
 def test_the_full_grid():
-    """Rates from 0.00005 to 0.0024, 2e-6 apart around the limit, in all orders of three rows."""
+    """Rates from 0.00005 to 0.0024, 2e-7 apart around the limit and 1e-8 above it, in all orders of three rows."""
     rates = np.array(trainings.RATES)
     assert (rates[0], rates[-1]) == (0.00005, 0.0024)
     assert set(trainings.COARSE) < set(trainings.RATES)
     steps = np.diff(rates)
-    assert (steps > 1e-6).all()
+    assert (steps > 1e-7).all()
     near = np.abs(rates / 0.001597 - 1) < claims.TOLERANCE
-    assert np.diff(rates[near]) == pytest.approx(2e-6)
+    assert np.diff(rates[near]) == pytest.approx(2e-7)
+    both = np.sort([*trainings.CLOSE, *rates[(rates > claims.BEYOND) & (rates <= 0.00167)]])
+    assert (both[0], both[-1]) == (0.00165001, 0.00167)
+    assert np.diff(both) == pytest.approx(1e-8)
     assert len(set(trainings.ORDERS)) == 6
 
 
 def test_the_table_holds_what_was_trained(few, table, minima):
     """A row for the flow, for each rate and order, and for each random start; measures at minima alone."""
-    assert len(few) == 1 + len(RATES) * 6 + 100
+    assert len(few) == 1 + (len(RATES) + len(CLOSE)) * 6 + 100
     assert few["row_order"].nunique() == 7
     assert (table.loc[minima, "train_mse"] < claims.AT_MINIMUM).all()
     assert set(table.loc[minima, "outcome"]) == {"converged"}
@@ -131,7 +135,7 @@ def test_a_wrong_residual_map_changes_a_verdict(monkeypatch):
     """With gradients a tenth too large in the Gram matrix, stable minima look unstable."""
     right = thresholds.residual_map
     monkeypatch.setattr(trainings, "residual_map", lambda k, rate, order: right(1.21 * k, rate, order))
-    assert verdicts(STUDY.trainings(STUDY.rows, rates=(0.0019,), he_networks=0))["spectral"] == "refuted"
+    assert verdicts(STUDY.trainings(STUDY.rows, rates=(0.0019,), close=(), he_networks=0))["spectral"] == "refuted"
 
 
 def test_an_unstable_minimum_refutes(table, minima):
@@ -175,7 +179,8 @@ def test_a_bound_that_one_training_keeps_refutes(table, minima, name):
     found = verdicts(changed)
     assert found[name] == "refuted"
     [judged] = [item for item in STUDY.judge(changed) if item.claim.name == name]
-    assert judged.measured["not_exceeding"] == ["0.0019 in rows 123"]
+    assert judged.measured["not_exceeding_in_rows_123"] == 1
+    assert judged.measured["at_the_smallest"] == "0.0019 in rows 123"
     assert [found[other] for other in BOUNDS if other != name] == ["supported"] * 2
 
 
