@@ -156,7 +156,7 @@ def judge_bound(claim: Claim, minima: pd.DataFrame, column: str) -> Judgement:
     if above.empty:
         return claim.judge(None, {"missing": f"trainings at a minimum above {BEYOND:g}"})
     ratios = above["learning_rate"] / above[column]
-    rotated, smallest = above["row_order"].isin(ROTATED), above.loc[ratios.idxmin()]
+    rotated, smallest = above["row_order"].isin(ROTATED), above.iloc[int(ratios.to_numpy().argmin())]
     below = (ratios <= 1).groupby(above["row_order"]).sum()
     measured = {
         "minima": len(above),
