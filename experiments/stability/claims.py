@@ -91,8 +91,8 @@ DEPARTURE = Claim(
     source="linear stability, which speaks of the neighbourhood of a minimum; made after the claim before this was "
     "refuted by jumps of the first 50 epochs",
     rule=(
-        "As for the claim regrowth, with 0.1 % in the place of 1 %; once with train_mse, and once with avg_loss for "
-        "both the fall and the rise."
+        "As for the claim regrowth, with 0.1 % in the place of 1 % and rates 2e-8 apart; once with train_mse, and once "
+        "with avg_loss for both the fall and the rise."
     ),
 )
 BOUND_RULE = (
