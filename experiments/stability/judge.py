@@ -25,7 +25,7 @@ from .claims import (
     SPECTRAL,
 )
 from .regrowth import judge_departure, judge_regrowth, rounded
-from .trainings import ARTICLE, FLOW, HE, ORDERS, written
+from .trainings import ARTICLE, DEEPLY, FLOW, HE, ORDERS, written
 
 NAMES = {
     "per_row_limit": "2 / max |J_i|², up to which no row's update expands",
@@ -53,7 +53,7 @@ def judge(table: pd.DataFrame) -> list[Judgement]:
         judge_limit(minima, limit),
         judge_one_limit(flow),
         judge_regrowth(article, limit),
-        judge_departure(article, limit),
+        judge_departure(trained[trained["start"].isin([ARTICLE, DEEPLY])], article, limit),
         judge_bound(PER_ROW, minima, "per_row_limit"),
         judge_bound(FULL_BATCH, minima, "full_batch_limit"),
         judge_bound(BATCH_SHARPNESS, minima, "batch_sharpness_limit"),

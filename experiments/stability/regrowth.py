@@ -46,11 +46,17 @@ def judge_regrowth(article: pd.DataFrame, limit: float | None) -> Judgement:
     )
 
 
-def judge_departure(article: pd.DataFrame, limit: float | None) -> Judgement:
-    """Do the same after a deep fall, by two losses; tell how far away the first rise is by other definitions."""
+def judge_departure(deep: pd.DataFrame, article: pd.DataFrame, limit: float | None) -> Judgement:
+    """Do the same after a deep fall, by two losses; tell how far away the first rise is by other definitions.
+
+    Args:
+        deep: trainings whose rises after a deep fall are known.
+        article: those of them whose rises by other definitions are known, too.
+        limit: at the flow's minimum.
+    """
     if limit is None or article.empty:
         return DEPARTURE.judge(None, {"missing": "the flow's minimum" if limit is None else "trainings"})
-    groups = by_order(article)
+    groups = by_order(deep)
     measured: dict[str, Any] = {"limit_at_the_flows_minimum": rounded(limit)}
     held, firsts = [], {}
     for loss in (TRAIN_MSE, AVG_LOSS):
@@ -67,7 +73,7 @@ def judge_departure(article: pd.DataFrame, limit: float | None) -> Judgement:
             held.append(near_limit(group, column, limit))
         for fall, rise in THRESHOLDS:
             name = f"largest_distance_of_{loss}_in_percent_fallen_below_{100 * fall:g}_percent_risen_{rise:g}_times"
-            measured[name] = farthest(first_rises(groups, rise_name(loss, fall, rise)), limit)
+            measured[name] = farthest(first_rises(by_order(article), rise_name(loss, fall, rise)), limit)
     near = [first for first, holds in zip(firsts.values(), held, strict=True) if holds]
     others = [
         f"{where} it is at {'no rate' if np.isnan(first) else number(first)}"

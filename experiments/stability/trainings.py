@@ -41,6 +41,12 @@ RATES = tuple(
 CLOSE = tuple(sorted({round(1e-8 * k, 8) for k in range(165_001, 167_001)} - set(RATES)))
 """From where the simpler bounds are tried, the other rates: there the reversed orders reach few minima, not alike."""
 
+CLOSEST = tuple(sorted({round(2e-8 * k, 8) for k in range(75_000, 85_001)} - set(RATES)))
+"""From 0.0015 to 0.0017, too: among the reversed orders' collapses rises after a deep fall are rare."""
+
+TOGETHER = 1000
+"""Networks whose losses are kept at once."""
+
 ORDERS = tuple(permutations(range(3)))
 """Of the article's three rows."""
 
@@ -65,8 +71,9 @@ NOT_FALLEN = -1
 FLOW_TIME = 300.0
 """As much as a million epochs at a rate of 0.0001: the flow's residuals are then zero but for rounding."""
 
-ARTICLE, CLOSELY, HE = "article", "article, closely", "he"
-"""Starts; the second at the close rates, where nothing but the minima is looked at."""
+ARTICLE, CLOSELY, DEEPLY, HE = "article", "article, minima", "article, deep falls", "he"
+"""Starts; the second at the close rates, where minima alone are looked at, the third where rises after a deep fall are.
+"""
 
 FLOW = "flow"
 """Stands for the row order of the gradient flow, which has none."""
@@ -77,6 +84,7 @@ def trainings(
     *,
     rates: Sequence[float] = RATES,
     close: Sequence[float] = CLOSE,
+    closest: Sequence[float] = CLOSEST,
     orders: Sequence[Sequence[int]] = ORDERS,
     epochs: int = EPOCHS,
     he_networks: int = HE_NETWORKS,
@@ -87,6 +95,7 @@ def trainings(
     parts = [[flow_row(landscape)]]
     parts += [article_rows(landscape, split, rates, order, epochs) for order in orders]
     parts += [close_rows(landscape, split, close, order, epochs) for order in orders]
+    parts += [deep_rows(split, closest, order, epochs) for order in orders]
     parts += [he_rows(landscape, split, he_networks, epochs)]
     return pd.DataFrame([row for part in parts for row in part])
 
@@ -116,6 +125,29 @@ def close_rows(
     setup = Setup(split=split, hidden_size=ARTICLE_START.hidden_size, epochs=epochs)
     trained = train_many(setup, Networks(starts=ARTICLE_START.flat(), learning_rate=rates, row_order=order))
     return [{**row, "start": CLOSELY} for row in ended(landscape, trained, rates, order)]
+
+
+def deep_rows(split: Split, rates: Sequence[float], order: Sequence[int], epochs: int) -> list[dict[str, Any]]:
+    """Train from the article's start in one row order; a row for each rate, with the rises after a deep fall alone."""
+    recorded, variance = recorded_epochs(epochs), float(np.var(split.train.targets))
+    setup = Setup(split=split, hidden_size=ARTICLE_START.hidden_size, epochs=epochs, recorded_epochs=recorded)
+    table: list[dict[str, Any]] = []
+    for first in range(0, len(rates), TOGETHER):
+        some = rates[first : first + TOGETHER]
+        trained = train_many(setup, Networks(starts=ARTICLE_START.flat(), learning_rate=some, row_order=order))
+        curves = zip(some, trained.outcomes, trained.train_mse, trained.avg_loss, strict=True)
+        table += [
+            {
+                "row_order": written(order),
+                "learning_rate": rate,
+                "outcome": outcome.name,
+                "start": DEEPLY,
+                rise_name(TRAIN_MSE, DEEP, RISE): rise_epoch(recorded, train_mse, DEEP * variance, RISE),
+                rise_name(AVG_LOSS, DEEP, RISE): rise_epoch(recorded, avg_loss, DEEP * variance, RISE),
+            }
+            for rate, outcome, train_mse, avg_loss in curves
+        ]
+    return table
 
 
 def he_rows(landscape: Landscape, split: Split, networks: int, epochs: int) -> list[dict[str, Any]]:

@@ -21,6 +21,7 @@ claims, trainings, regrowth = (
 
 RATES = (0.001, 0.00155, 0.0016, 0.00161, 0.00165, 0.0017, 0.0019)
 CLOSE = (0.0016503, 0.00166001)
+CLOSEST = (0.0016,)
 DEEP_MSE, DEEP_AVG = (trainings.rise_name(loss, claims.DEEP, claims.RISE) for loss in ("train_mse", "avg_loss"))
 SHALLOW = trainings.rise_name("train_mse", claims.FALL, claims.RISE)
 RISES = (DEEP_MSE, DEEP_AVG, SHALLOW)
@@ -39,7 +40,7 @@ def verdicts(table) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def few():
     """Return the study's table on seven rates and 100 random starts."""
-    return STUDY.trainings(STUDY.rows, rates=RATES, close=CLOSE, he_networks=100)
+    return STUDY.trainings(STUDY.rows, rates=RATES, close=CLOSE, closest=CLOSEST, he_networks=100)
 
 
 @pytest.fixture(scope="session")
@@ -87,12 +88,14 @@ def test_the_full_grid():
     both = np.sort([*trainings.CLOSE, *rates[(rates > claims.BEYOND) & (rates <= 0.00167)]])
     assert (both[0], both[-1]) == (0.00165001, 0.00167)
     assert np.diff(both) == pytest.approx(1e-8)
+    deep = np.sort([*trainings.CLOSEST, *rates[near]])
+    assert np.diff(deep[np.abs(deep / 0.001597 - 1) < claims.TOLERANCE]) == pytest.approx(2e-8)
     assert len(set(trainings.ORDERS)) == 6
 
 
 def test_the_table_holds_what_was_trained(few, table, minima):
     """A row for the flow, for each rate and order, and for each random start; measures at minima alone."""
-    assert len(few) == 1 + (len(RATES) + len(CLOSE)) * 6 + 100
+    assert len(few) == 1 + (len(RATES) + len(CLOSE) + len(CLOSEST)) * 6 + 100
     assert few["row_order"].nunique() == 7
     assert (table.loc[minima, "train_mse"] < claims.AT_MINIMUM).all()
     assert set(table.loc[minima, "outcome"]) == {"converged"}
@@ -135,7 +138,10 @@ def test_a_wrong_residual_map_changes_a_verdict(monkeypatch):
     """With gradients a tenth too large in the Gram matrix, stable minima look unstable."""
     right = thresholds.residual_map
     monkeypatch.setattr(trainings, "residual_map", lambda k, rate, order: right(1.21 * k, rate, order))
-    assert verdicts(STUDY.trainings(STUDY.rows, rates=(0.0019,), close=(), he_networks=0))["spectral"] == "refuted"
+    assert (
+        verdicts(STUDY.trainings(STUDY.rows, rates=(0.0019,), close=(), closest=(), he_networks=0))["spectral"]
+        == "refuted"
+    )
 
 
 def test_an_unstable_minimum_refutes(table, minima):
