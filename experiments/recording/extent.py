@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from student_score.config.schema import Config, DatasetConfig, NetworkConfig, TrainingConfig
+from student_score.config.dataset import DatasetConfig
+from student_score.config.schema import Config, NetworkConfig, TrainingConfig
 from student_score.model.activations import Activation
 from student_score.model.network import Initialisation
 from student_score.paths import REPOSITORY

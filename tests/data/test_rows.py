@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.model_selection import train_test_split
 
-from student_score.data.rows import Rows, Scale, Scaling, check_test_fraction, split_rows
+from student_score.data.division import Division
+from student_score.data.rows import Rows, Scale, Scaling, split_rows
 from student_score.errors import InputError
 
 NAN, INF = math.nan, math.inf
@@ -133,7 +134,7 @@ def test_a_test_fraction_leaves_a_row_to_train_on(n, fraction):
 @pytest.mark.parametrize("fraction", [-0.5, 1.0, 1.5, 7, NAN, INF])
 def test_a_test_fraction_is_a_share(fraction):
     """A fraction that is negative, 1 or more, or not a number is refused, with or without rows at hand."""
-    for attempt in (lambda: check_test_fraction(fraction), lambda: split_rows(random_rows(10), test_fraction=fraction)):
+    for attempt in (lambda: Division(test_fraction=fraction), lambda: split_rows(random_rows(10), test_fraction=fraction)):
         with pytest.raises(InputError, match=rf"^test_fraction={fraction}: it must be at least 0 and below 1"):
             attempt()
 

@@ -2,7 +2,10 @@
 
 import re
 import sys
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from student_score.errors import InputError
 from student_score.masking import cut
@@ -18,6 +21,34 @@ LONGEST_SHOWN = 200
 
 UNWRITABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 """Characters that steer a terminal, or that no file or database can hold as text."""
+
+
+def says(about: str, *, allowed: str = "", examples: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return what `student-score --help` says of a key, beside its default.
+
+    Args:
+        about: what it means.
+        allowed: its range, in the words of the message that refuses what lies outside; enums name their values.
+        examples: overrides as a shell takes them, where they say more than default and range.
+    """
+    return {"about": about, "allowed": allowed, "examples": examples}
+
+
+@contextmanager
+def keyed(group: str, names: Collection[str]) -> Iterator[None]:
+    """Turn the argument that an InputError begins with into a configuration's key: epochs=0 -> training.epochs=0.
+
+    Args:
+        group: of the configuration.
+        names: of its keys.
+    """
+    try:
+        yield
+    except InputError as error:
+        argument = re.match(r"(\w+)[=:]", str(error))
+        if argument and argument[1] in names:
+            raise InputError(f"{group}.{error}") from None
+        raise
 
 
 def require(condition: bool, value: str, allowed: str) -> None:

@@ -4,6 +4,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from enum import Enum
+from functools import cache
 from typing import Any
 
 from student_score.config.schema import Config
@@ -33,8 +34,34 @@ def flattened(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 PROVENANCE = ("tracking", "print_every", "study")
 """Parts of the configuration that change what is written down about a training, never its numbers."""
 
-SAME_NUMBERS = ("dataset.name", "dataset.path", "dataset.new_inputs", "training.trainer", "training.observe")
+SAME_NUMBERS = (
+    "dataset.name",
+    "dataset.path",
+    "dataset.delimiter",
+    "dataset.decimal",
+    "dataset.target_range",
+    "dataset.new_inputs",
+    "training.trainer",
+    "training.observe",
+)
 """Keys of the other parts that do not change a training's numbers either: what lies in a file counts, not where."""
+
+ADDED = (
+    "dataset.categorical",
+    "dataset.missing",
+    "dataset.delimiter",
+    "dataset.decimal",
+    "dataset.target_range",
+    "dataset.simulation",
+    "dataset.n",
+    "dataset.noise",
+    "dataset.seed",
+    "dataset.folds",
+    "dataset.fold",
+    "dataset.validation_fraction",
+    "tracking.log_model",
+)
+"""Keys that came later: at their defaults they are part of no hash, so that what was recorded before is known again."""
 
 PLACES = ("dataset.path", "tracking.uri", "tracking.experiment")
 """Keys that say where something lies, not what it is."""
@@ -63,14 +90,21 @@ def describe(config: Config, *, data_digest: str, algorithm_version: int) -> Des
     nested["tracking"]["uri"] = masked(config.tracking.uri) if config.tracking.uri else None  # In no hash.
     flat = flattened(nested)
     task: dict[str, dict[str, Any]] = {}
-    for key, value in numbers_of(flat).items():
+    hashed = {key: value for key, value in flat.items() if key not in ADDED or value != defaults()[key]}
+    for key, value in numbers_of(hashed).items():
         group, _, name = key.partition(".")
         task.setdefault(group, {})[name] = value
-    job = {key: value for key, value in flat.items() if key not in PLACES}
+    job = {key: value for key, value in hashed.items() if key not in PLACES}
     data = {"data": data_digest, "algorithm": algorithm_version}
     return Description(
         nested=nested, flat=flat, config_hash=digest({"task": task, **data}), job_hash=digest({"job": job, **data})
     )
+
+
+@cache
+def defaults() -> dict[str, Any]:
+    """Return the default of every key."""
+    return flattened(plain(Config()))
 
 
 def numbers_of(flat: dict[str, Any]) -> dict[str, Any]:

@@ -4,27 +4,22 @@ YAML files hold only what differs from the defaults here.
 """
 
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from student_score.config.checks import (
-    LONGEST_DATASET,
     LONGEST_EXPERIMENT,
     LONGEST_SHOWN,
     SEEDS,
-    check_home,
     check_name,
-    check_text,
-    is_finite_number,
+    keyed,
     require,
     require_seed,
+    says,
 )
-from student_score.data.article import ARTICLE_FEATURES, ARTICLE_TARGET
-from student_score.data.rows import Scale, check_test_fraction
-from student_score.errors import InputError
+from student_score.config.dataset import DatasetConfig
 from student_score.masking import cut
 from student_score.model.activations import Activation
 from student_score.model.network import Initialisation
@@ -40,93 +35,15 @@ from student_score.training.setup import (
 )
 
 
-def says(about: str, *, allowed: str = "", examples: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Return what `student-score --help` says of a key, beside its default.
-
-    Args:
-        about: what it means.
-        allowed: its range, in the words of the message that refuses what lies outside; enums name their values.
-        examples: overrides as a shell takes them, where they say more than default and range.
-    """
-    return {"about": about, "allowed": allowed, "examples": examples}
-
-
 @contextmanager
 def keys_of(group: str) -> Iterator[None]:
     """Turn the argument that an InputError begins with into the configuration's key: epochs=0 -> training.epochs=0."""
-    try:
+    with keyed(group, GROUPS[group].__dataclass_fields__):
         yield
-    except InputError as error:
-        argument = re.match(r"(\w+)[=:]", str(error))
-        if argument and argument[1] in GROUPS[group].__dataclass_fields__:
-            raise InputError(f"{group}.{error}") from None
-        raise
 
 
 LARGEST_SWEEP = 10_000_000
 """Jobs that a sweep may have at all."""
-
-
-@dataclass
-class DatasetConfig:
-    """Which rows, and what is done to them before training."""
-
-    name: str = field(default="student_scores", metadata=says("a name for the rows, which runs record"))
-    path: str = field(
-        default="${repository:}/data/student_scores.csv",
-        metadata=says(
-            "a CSV file in UTF-8 with a header line; relative paths start at the current directory",
-            examples=("dataset=csv dataset.path=grades.csv",),
-        ),
-    )
-    features: list[str] = field(
-        default_factory=lambda: list(ARTICLE_FEATURES),
-        metadata=says(
-            "the columns that are the network's inputs",
-            allowed="at least one column",
-            examples=("dataset.features=[reading,maths]", """'dataset.features=["Hours Studied","Sleep Hours"]'"""),
-        ),
-    )
-    target: str = field(
-        default=ARTICLE_TARGET, metadata=says("the column to predict", examples=("dataset.target='Exam Score'",))
-    )
-    test_fraction: float = field(
-        default=0.0, metadata=says("the share of the rows held out for testing", allowed="at least 0 and below 1")
-    )
-    split_seed: int = field(default=0, metadata=says("seed of the choice of the test rows", allowed=SEEDS))
-    scale: Scale = field(
-        default=Scale.none, metadata=says("what is standardised, by the training rows' mean and standard deviation")
-    )
-    new_inputs: list[Any] = field(
-        default_factory=list,
-        metadata=says(
-            "rows of further inputs to predict after training",
-            allowed="finite numbers, one for each of dataset.features",
-            examples=("dataset.new_inputs=[[6,7],[3,5]]",),
-        ),
-    )
-
-    def __post_init__(self) -> None:
-        require(bool(self.features), "dataset.features=[]", "at least one column is needed")
-        check_name("dataset.name", self.name, LONGEST_DATASET)
-        require(
-            all(isinstance(name, str) for name in self.features),
-            f"dataset.features={cut(str(self.features), LONGEST_SHOWN)}",
-            "it must be a list of columns' names",
-        )
-        for key, texts in (("path", [self.path]), ("target", [self.target]), ("features", self.features)):
-            for text in texts:
-                check_text(f"dataset.{key}", text)
-        check_home("dataset.path", self.path)
-        with keys_of("dataset"):
-            check_test_fraction(self.test_fraction)
-        require_seed("dataset.split_seed", self.split_seed)
-        for row in self.new_inputs:
-            require(
-                isinstance(row, list) and len(row) == len(self.features) and all(map(is_finite_number, row)),
-                f"dataset.new_inputs has the row {cut(str(row), LONGEST_SHOWN)}",
-                f"each row needs {len(self.features)} finite numbers, one for each of dataset.features",
-            )
 
 
 @dataclass
@@ -192,6 +109,11 @@ class TrackingConfig:
     experiment: str = field(default="student-score", metadata=says("the MLflow experiment that holds the runs"))
     curve_points: int = field(
         default=200, metadata=says("epochs at most in a recorded curve, log-spaced", allowed="2..10000")
+    )
+
+    log_model: bool = field(
+        default=False,
+        metadata=says("keep a model that MLflow can serve beside the run, or beside the best run of a sweep"),
     )
 
     @property
@@ -263,7 +185,7 @@ def complete(config: Config) -> Config:
         InputError: it names none.
     """
     require(
-        bool(config.dataset.path),
+        bool(config.dataset.path) or config.dataset.simulation is not None,
         "dataset.path is empty",
         "name a CSV file and its columns: dataset=csv dataset.path=FILE 'dataset.features=[COLUMN,...]' "
         "dataset.target=COLUMN",

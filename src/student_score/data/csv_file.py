@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from student_score.data.rows import Rows
+from student_score.data.table import Table
 from student_score.errors import InputError
 from student_score.masking import cut, visible
 
@@ -71,6 +72,11 @@ def read_csv(path: Path, *, features: Sequence[str], target: str) -> Rows:
         raise InputError(f"{name} has {faults.count} bad cell{'s'[: faults.count > 1]}: {faults.described()}")
     table = np.frombuffer(values, dtype=np.float64).reshape(-1, len(columns))
     return Rows(table[:, :-1].copy(), table[:, -1].copy())
+
+
+def read_table(path: Path, *, features: Sequence[str], target: str) -> Table:
+    """Read the named columns of a CSV file."""
+    return Table.of(read_csv(path, features=features, target=target), features)
 
 
 @contextmanager

@@ -1,7 +1,6 @@
-"""Rows of students: split into training and test rows, and standardised."""
+"""Rows of students: divided into training, validation and test rows, and standardised."""
 
 import hashlib
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from student_score.arrays import Floats
+from student_score.data.division import Division, Parts
 from student_score.errors import InputError
 
 
@@ -102,7 +102,11 @@ class Scaling:
 class Split:
     """Training rows, test rows (None where none were asked for) and the scaling fitted on the training rows.
 
-    `train_indices` and `test_indices` say which rows of the file they are, counted from 0.
+    Attributes:
+        train, test: the rows that are trained on, and those that test.
+        scaling: fitted on the training rows alone.
+        train_indices, test_indices: which rows of the file they are, counted from 0.
+        validation, validation_indices: rows that choose between trainings, and take part in neither.
     """
 
     train: Rows
@@ -110,41 +114,51 @@ class Split:
     scaling: Scaling
     train_indices: tuple[int, ...]
     test_indices: tuple[int, ...]
+    validation: Rows | None = None
+    validation_indices: tuple[int, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.train_indices) + len(self.validation_indices) + len(self.test_indices)
 
 
-def check_test_fraction(test_fraction: float) -> None:
-    """Raise InputError unless the fraction leaves rows to train on."""
-    if not 0 <= test_fraction < 1:
-        raise InputError(
-            f"test_fraction={test_fraction}: it must be at least 0 and below 1, or no row is left to train on"
-        )
-
-
-def split_rows(rows: Rows, *, test_fraction: float = 0.0, seed: int = 0, scale: Scale = Scale.none) -> Split:
-    """Split by scikit-learn's `train_test_split`; a fraction of 0 keeps all rows, in their order, for training.
+def split_rows(
+    rows: Rows,
+    *,
+    test_fraction: float = 0.0,
+    seed: int = 0,
+    scale: Scale = Scale.none,
+    folds: int | None = None,
+    fold: int = 0,
+    validation_fraction: float = 0.0,
+) -> Split:
+    """Split rows as a `Division` of the same arguments says; the scaling is fitted on the training rows.
 
     >>> from student_score import ARTICLE_ROWS, split_rows
     >>> split = split_rows(ARTICLE_ROWS, test_fraction=0.3, seed=0)
     >>> len(split.train), len(split.test), sorted(split.train_indices + split.test_indices)
     (2, 1, [0, 1, 2])
-    """
-    check_test_fraction(test_fraction)
-    indices = np.arange(len(rows))
-    train, test = indices, indices[:0]
-    if test_fraction > 0:
-        from sklearn.model_selection import train_test_split  # Late: it takes a second to import.
 
-        if not 1 <= math.ceil(test_fraction * len(rows)) < len(rows):
-            raise InputError(
-                f"test_fraction={test_fraction} of {len(rows)} rows leaves no row to train on; "
-                "lower it or use more rows"
-            )
-        train, test = train_test_split(indices, test_size=test_fraction, random_state=seed)
-    training_rows = rows.take(train)
+    Raises:
+        InputError: an argument is outside its range, or there are too few rows.
+    """
+    division = Division(
+        test_fraction=test_fraction, folds=folds, fold=fold, validation_fraction=validation_fraction, seed=seed
+    )
+    parts = division.parts(len(rows))
+    return split_parts(parts, [rows.take(part) if len(part) else None for part in parts], scale)
+
+
+def split_parts(parts: Parts, rows: Sequence[Rows | None], scale: Scale) -> Split:
+    """Return a split of rows that are divided already into training, validation and test rows."""
+    train, validation, test = rows
+    if train is None:
+        raise InputError("there is no row to train on")
     return Split(
-        train=training_rows,
-        test=rows.take(test) if len(test) else None,
-        scaling=Scaling.fit(training_rows, scale),
-        train_indices=tuple(train.tolist()),
-        test_indices=tuple(test.tolist()),
+        train=train,
+        test=test,
+        scaling=Scaling.fit(train, scale),
+        train_indices=tuple(parts.train.tolist()),
+        test_indices=tuple(parts.test.tolist()),
+        validation=validation,
+        validation_indices=tuple(parts.validation.tolist()),
     )

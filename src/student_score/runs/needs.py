@@ -37,9 +37,9 @@ WORTH_SAYING = 10
 """Seconds that nobody wonders about."""
 
 
-def parameters(config: Config) -> int:
+def parameters(config: Config, n_features: int) -> int:
     """Return how many weights and biases the network has."""
-    return config.network.hidden_size * (len(config.dataset.features) + 2) + 1
+    return config.network.hidden_size * (n_features + 2) + 1
 
 
 def lines(config: Config) -> int:
@@ -47,20 +47,26 @@ def lines(config: Config) -> int:
     return config.training.epochs // config.print_every
 
 
-def memory_needed(config: Config, rows: int) -> dict[str, int]:
+def memory_needed(config: Config, rows: int, n_features: int) -> dict[str, int]:
     """Return about how many bytes a run on so many rows takes, by the key that decides it."""
     units = UNIT_OF_A_ROW * rows * config.network.hidden_size
     return {
-        f"network.hidden_size={config.network.hidden_size}": PARAMETER * parameters(config) + units,
+        f"network.hidden_size={config.network.hidden_size}": PARAMETER * parameters(config, n_features) + units,
         f"training.epochs={config.training.epochs}": EPOCH * config.training.epochs,
         f"print_every={config.print_every}": LINE * lines(config),
-        f"dataset.path={shown(Path(config.dataset.path))}": ROW * rows,
+        source(config): ROW * rows,
     }
 
 
-def check_memory(config: Config, rows: int) -> None:
+def source(config: Config) -> str:
+    """Return the key that decides how many rows there are, with its value."""
+    dataset = config.dataset
+    return f"dataset.path={shown(Path(dataset.path))}" if dataset.simulation is None else f"dataset.n={dataset.n}"
+
+
+def check_memory(config: Config, rows: int, n_features: int) -> None:
     """Raise InputError, naming what takes most, if a run on so many rows would not fit the memory there is."""
-    needed, there = memory_needed(config, rows), memory()
+    needed, there = memory_needed(config, rows, n_features), memory()
     on_top = sum(needed.values())
     if on_top > max(FREE, there - PROCESS):
         most = max(needed, key=lambda key: needed[key])
@@ -94,12 +100,12 @@ def group_limits() -> Iterator[int]:
             yield int((folder / "memory.max").read_text())
 
 
-def seconds_needed(config: Config, rows: int) -> float:
+def seconds_needed(config: Config, rows: int, n_features: int) -> float:
     """Return about how long a run on so many rows takes beyond what a small one does."""
     by_reference = config.training.trainer is Trainer.reference or config.training.observe
     exponential = config.network.activation in {Activation.tanh, Activation.sigmoid}
     update = REFERENCE_UPDATE if by_reference else EXPONENTIAL_UPDATE if exponential else UPDATE
-    size = parameters(config)
+    size = parameters(config, n_features)
     recording = WRITTEN_PARAMETER * size + PRINTED_LINE * lines(config)
     recording += PREDICTED_UNIT * rows * config.network.hidden_size
     return update * config.training.epochs * rows * size + recording

@@ -170,7 +170,7 @@ def inputs(task: Task) -> list[Input]:
             source=json.dumps({"uri": dataset.path}),
             profile=json.dumps({"rows": len(rows), "features": dataset.features, "target": dataset.target}),
         )
-        for context, rows in (("training", split.train), ("testing", split.test))
+        for context, rows in (("training", split.train), ("validation", split.validation), ("testing", split.test))
         if rows is not None
     ]
 
@@ -206,7 +206,7 @@ def write_files(run: Run, folder: Path) -> None:
     trajectory.save(folder / "trajectory.npz")
     with (folder / "predictions.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["rows", *task.config.dataset.features, task.config.dataset.target, "prediction"])
+        writer.writerow(["rows", *task.feature_names, task.config.dataset.target, "prediction"])
         writer.writerows(prediction_table(run))
 
 
@@ -235,7 +235,11 @@ def prediction_table(run: Run) -> Iterator[list[object]]:
     task = run.task
     groups: list[tuple[str, Floats, Sequence[float | str]]] = [
         (name, rows.features, rows.targets.tolist())
-        for name, rows in (("training", task.split.train), ("testing", task.split.test))
+        for name, rows in (
+            ("training", task.split.train),
+            ("validation", task.split.validation),
+            ("testing", task.split.test),
+        )
         if rows is not None
     ]
     groups.append(("new", task.new_inputs, [""] * len(task.new_inputs)))

@@ -3,14 +3,19 @@
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from student_score.arrays import Floats
+from student_score.config.dataset import DatasetConfig
 from student_score.config.identity import Description, describe
-from student_score.config.schema import Config, DatasetConfig, keys_of
-from student_score.data.csv_file import read_csv
-from student_score.data.rows import Split, split_rows
+from student_score.config.schema import Config, keys_of
+from student_score.data.csv_file import read_table
+from student_score.data.preparation import Preparation
+from student_score.data.rows import Split
+from student_score.data.simulation import simulate
+from student_score.data.table import Table, split_table
 from student_score.errors import InputError
 from student_score.model.network import Parameters, initialise
 from student_score.model.sampling import check_row_order
@@ -37,6 +42,7 @@ class Task:
 
     config: Config
     split: Split
+    preparation: Preparation
     data_digest: str
 
     @property
@@ -46,15 +52,20 @@ class Task:
         with keys_of("network"):
             return initialise(
                 network.initialisation,
-                n_features=len(self.config.dataset.features),
+                n_features=len(self.feature_names),
                 hidden_size=network.hidden_size,
                 seed=network.seed,
             )
 
     @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The names of the network's inputs: the columns', or `column=category` for an indicator."""
+        return self.preparation.names
+
+    @property
     def size(self) -> int:
         """Weights and biases of the network."""
-        return parameters(self.config)
+        return parameters(self.config, len(self.feature_names))
 
     @cached_property
     def description(self) -> Description:
@@ -63,8 +74,15 @@ class Task:
 
     @property
     def new_inputs(self) -> Floats:
-        """Further inputs (m, n_features) to predict."""
-        return np.array(self.config.dataset.new_inputs, dtype=np.float64).reshape(-1, len(self.config.dataset.features))
+        """Further inputs (m, n_features) to predict, as the network takes them."""
+        dataset = self.config.dataset
+        if not dataset.new_inputs:
+            return np.empty((0, len(self.feature_names)))
+        import pandas as pd  # Late: it takes a third of a second to import.
+
+        frame = pd.DataFrame(dataset.new_inputs, columns=dataset.features)
+        with keys_of("dataset"):
+            return self.preparation.features(frame)
 
     @property
     def inputs(self) -> Floats:
@@ -90,15 +108,23 @@ class Task:
     @property
     def takes(self) -> str:
         """How long the run takes, in words; nothing if nobody would wonder."""
-        seconds = seconds_needed(self.config, len(self.split.train))
+        seconds = seconds_needed(self.config, len(self.split.train), len(self.feature_names))
         return "" if seconds < WORTH_SAYING else f"This takes about {duration(seconds)}"
 
 
-Splits = dict[str, tuple[Split, str]]
-"""Rows that were read already, with the digest of their content, by what was asked for."""
+class Known(NamedTuple):
+    """What was read for earlier tasks: tables by what was asked of a file, and splits by what was asked at all."""
+
+    tables: dict[str, tuple[Table, str]]
+    splits: dict[str, tuple[Split, Preparation, str]]
+
+    @classmethod
+    def nothing(cls) -> "Known":
+        """Return that nothing was read yet."""
+        return cls({}, {})
 
 
-def prepare(config: Config, known: Splits | None = None) -> Task:
+def prepare(config: Config, known: Known | None = None) -> Task:
     """Read the rows and check everything that can be wrong before training starts.
 
     Args:
@@ -109,34 +135,59 @@ def prepare(config: Config, known: Splits | None = None) -> Task:
         InputError: what is wrong, with its value, what is allowed and where.
     """
     training = config.training
-    known = {} if known is None else known
+    known = Known.nothing() if known is None else known
     asked = repr(config.dataset)
-    if asked not in known:
-        read = read_split(config.dataset)
-        check_total(len(known) + 1, read[0])
-        known[asked] = read
-    split, data_digest = known[asked]
+    if asked not in known.splits:
+        read = read_split(config.dataset, known)
+        check_total(len(known.splits) + 1, read[0])
+        known.splits[asked] = read
+    split, preparation, data_digest = known.splits[asked]
     with keys_of("training"):
         check_row_order(training.row_order, len(split.train), training.sampling)
-    check_size(config)
-    check_memory(config, len(split.train) + len(split.test or ()) + len(config.dataset.new_inputs))
-    task = Task(config=config, split=split, data_digest=data_digest)
+    check_size(config, len(preparation.names))
+    check_memory(config, len(split) + len(config.dataset.new_inputs), len(preparation.names))
+    task = Task(config=config, split=split, preparation=preparation, data_digest=data_digest)
     _ = task.start  # Whether there is such a start shows when it is made.
+    _ = task.new_inputs
     return task
 
 
-def read_split(dataset: DatasetConfig) -> tuple[Split, str]:
-    """Return the rows a configuration names, split and scaled, and the digest of their content."""
+def read_split(dataset: DatasetConfig, known: Known) -> tuple[Split, Preparation, str]:
+    """Return the rows a configuration names, divided, prepared and scaled, and the digest of their content."""
     with keys_of("dataset"):
-        rows = read_csv(Path(dataset.path).expanduser(), features=dataset.features, target=dataset.target)
-        split = split_rows(rows, test_fraction=dataset.test_fraction, seed=dataset.split_seed, scale=dataset.scale)
-    return split, rows.digest()
+        table, digest = read(dataset, known.tables)
+        split, preparation = split_table(table, dataset.division, scale=dataset.scale, missing=dataset.missing)
+    return split, preparation, digest
+
+
+def read(dataset: DatasetConfig, known: dict[str, tuple[Table, str]]) -> tuple[Table, str]:
+    """Return the rows of a file or a simulated world, and the digest of their content."""
+    asked = repr(
+        (dataset.simulation, dataset.n, dataset.noise, dataset.seed)
+        if dataset.simulation
+        else (
+            *(dataset.path, dataset.features, dataset.target, dataset.categorical),
+            *(dataset.missing, dataset.delimiter, dataset.decimal),
+        )
+    )
+    if asked not in known:
+        table = read_rows(dataset)
+        known[asked] = table, table.digest()
+    return known[asked]
+
+
+def read_rows(dataset: DatasetConfig) -> Table:
+    """Read or simulate what a configuration names."""
+    if dataset.simulation is not None:
+        rows = simulate(dataset.simulation, dataset.n, noise=dataset.noise, seed=dataset.seed)
+        return Table.of(rows, dataset.features)
+    return read_table(Path(dataset.path).expanduser(), features=dataset.features, target=dataset.target)
 
 
 def check_total(sets: int, split: Split) -> None:
     """Raise InputError if so many sets of rows as large as this one would not fit the memory there is, side by side."""
-    row, rows = PLACE + split.train.features.itemsize * (split.train.features.shape[1] + 1), len(split.train)
-    needed, there = sets * row * (rows + len(split.test or ())), memory()
+    row = PLACE + split.train.features.itemsize * (split.train.features.shape[1] + 1)
+    needed, there = sets * row * len(split), memory()
     if needed > there:
         raise InputError(
             f"dataset: the jobs of this sweep need about {gibibytes(needed)} of memory for more than {sets - 1} sets "
@@ -144,13 +195,13 @@ def check_total(sets: int, split: Split) -> None:
         )
 
 
-def check_size(config: Config) -> None:
+def check_size(config: Config, n_features: int) -> None:
     """Raise InputError if a run's curve, its parameters or the Hessians to observe could not be held in memory."""
     if config.training.epochs > LARGEST:
         raise InputError(
             f"training.epochs={config.training.epochs}: it must be at most {LARGEST}; a run keeps every epoch's loss"
         )
-    size = parameters(config)
+    size = parameters(config, n_features)
     if size > LARGEST:
         raise InputError(f"network.hidden_size={config.network.hidden_size}: {size} parameters are more than {LARGEST}")
     with keys_of("training"):

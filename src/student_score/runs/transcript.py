@@ -18,9 +18,9 @@ def transcript(run: Run) -> Iterator[str]:
     """Yield the lines a run prints."""
     config, trajectory = run.task.config, run.trajectory
     yield from epoch_lines(trajectory, config.print_every)
-    yield from weight_lines(trajectory.final, config.dataset.features)
+    yield from weight_lines(trajectory.final, run.task.feature_names)
     for values, score in zip(run.task.inputs, run.predictions, strict=True):
-        described = ", ".join(described_input(n, v) for n, v in zip(config.dataset.features, values, strict=True))
+        described = ", ".join(described_input(n, v) for n, v in zip(run.task.feature_names, values, strict=True))
         yield f"Input: [{described}] -> Predicted score: {rounded(score, 1)}"
     yield ""
     yield f"Outcome: {trajectory.outcome.name} - {trajectory.outcome.sentence}"

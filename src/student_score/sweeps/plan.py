@@ -10,11 +10,12 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from student_score.config.compose import composition_problem
+from student_score.config.dataset import DatasetConfig
 from student_score.config.identity import flattened, plain
 from student_score.config.jobs import Job, texts
-from student_score.config.schema import Config, DatasetConfig
+from student_score.config.schema import Config
 from student_score.errors import InputError
-from student_score.runs.task import Splits, Task, prepare
+from student_score.runs.task import Known, Task, prepare
 
 LISTED_PROBLEMS = 20
 """Problems that one message names; of the others it says how many they are."""
@@ -96,7 +97,7 @@ def make_plan(jobs: Sequence[Job], compose: Callable[[Job], Config]) -> Plan:
     """
     members: list[Member] = []
     problems: list[tuple[Job, str]] = []
-    known: Splits = {}
+    known = Known.nothing()
     for job in jobs:
         try:
             members.append(Member(job=job, task=prepare(compose(job), known)))

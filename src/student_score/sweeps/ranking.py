@@ -19,7 +19,7 @@ from student_score.model.outcome import Outcome
 if TYPE_CHECKING:
     import pandas as pd
 
-SEED_KEYS = ("network.seed", "training.seed", "dataset.split_seed")
+SEED_KEYS = ("network.seed", "training.seed", "dataset.split_seed", "dataset.fold", "dataset.seed")
 """Runs that differ in nothing else are repetitions of one configuration."""
 
 CONFIDENCE = 0.95
