@@ -35,7 +35,7 @@ def report(table: pd.DataFrame) -> Iterator[str]:
 
 
 STUDY = Study(
-    place=8,
+    place=9,
     question=QUESTION,
     caption=CAPTION,
     claims=CLAIMS,

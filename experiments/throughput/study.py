@@ -65,7 +65,7 @@ def shown(values: "pd.Series[float]") -> str:
 
 
 STUDY = Study(
-    place=7,
+    place=8,
     question=QUESTION,
     caption=CAPTION,
     claims=CLAIMS,

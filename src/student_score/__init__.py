@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from student_score.data.csv_file import read_csv
     from student_score.data.rows import Rows, split_rows
     from student_score.errors import InputError
+    from student_score.estimator import StudentScoreRegressor
     from student_score.model.activations import Activation
     from student_score.model.network import ARTICLE_START, Parameters, initialise
     from student_score.model.outcome import Outcome
@@ -35,6 +36,7 @@ __all__ = [
     "Rows",
     "Sampling",
     "Setup",
+    "StudentScoreRegressor",
     "Trajectory",
     "initialise",
     "read_csv",
@@ -48,6 +50,7 @@ HOMES = {
     "data.csv_file": ("read_csv",),
     "data.rows": ("Rows", "split_rows"),
     "errors": ("InputError",),
+    "estimator": ("StudentScoreRegressor",),
     "model.activations": ("Activation",),
     "model.network": ("ARTICLE_START", "Parameters", "initialise"),
     "model.outcome": ("Outcome",),

@@ -72,6 +72,7 @@ COMMANDS = {
     "sweep": ["student-score", *SWEEP],
     "help": ["student-score", "--help"],
     "rerun": ["student-score-rerun", "RUN"],
+    "predict": ["student-score-predict", "RUN", DATA.path],
     "ui": ["student-score-ui", "--link-only"],
     "study": ["student-score-study"],
     "report": ["student-score-report", "--output", "report.html"],
@@ -119,8 +120,9 @@ def test_nothing_is_lost_when_nobody_reads(store_uri, folder, reader, name):
     """Every command does its work; a pipe that closed ends in silence with 141, a full disk in a sentence with 1."""
     store = Store(store_uri, "student-score")
     arguments = COMMANDS[name]
-    if name == "rerun":
-        arguments = [*arguments[:-1], store.record(record(execute(prepare(RECORDED))))]
+    if "RUN" in arguments:
+        recorded = store.record(record(execute(prepare(RECORDED))))
+        arguments = [recorded if argument == "RUN" else argument for argument in arguments]
     before = len(store.search(""))
     code, said = into(reader, *arguments, folder=folder)
     assert (code, said) == {

@@ -135,7 +135,10 @@ def test_what_takes_longer_than_a_moment_is_said(monkeypatch, capsys):
     assert not [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
 
 
-@pytest.mark.parametrize("name", ["student-score", "student-score-ui", "student-score-rerun", "student-score-study"])
+NAMES = ("ui", "rerun", "predict", "study")
+
+
+@pytest.mark.parametrize("name", ["student-score", *(f"student-score-{name}" for name in NAMES)])
 def test_every_command_speaks_alike(name, monkeypatch, capsys):
     """Bad input is 2, failed work 1, Ctrl-C 130, each with the command's name; a traceback comes if it is asked for."""
 

@@ -37,6 +37,18 @@ TRAINING_FIELDS = {
         ["network=he", "dataset.features=[hours_studied]", "dataset.new_inputs=[]"],
         "dataset.target=hours_slept",
     ),
+    "dataset.categorical": (["network=he", "dataset.new_inputs=[]"], "dataset.categorical=[hours_slept]"),
+    "dataset.missing": (
+        ["dataset.path={gaps_csv}", "dataset.new_inputs=[]", "dataset.missing=drop"],
+        "dataset.missing=mean",
+    ),
+    "dataset.simulation": (["dataset=simulated"], "dataset.simulation=saturating"),
+    "dataset.n": (["dataset=simulated"], "dataset.n=20"),
+    "dataset.noise": (["dataset=simulated"], "dataset.noise=1"),
+    "dataset.seed": (["dataset=simulated"], "dataset.seed=1"),
+    "dataset.folds": (["dataset=simulated", "dataset.folds=2"], "dataset.folds=3"),
+    "dataset.fold": (["dataset=simulated", "dataset.folds=2"], "dataset.fold=1"),
+    "dataset.validation_fraction": ([], "dataset.validation_fraction=0.4"),
     "dataset.test_fraction": ([], "dataset.test_fraction=0.4"),
     "dataset.split_seed": (["dataset.test_fraction=0.4"], "dataset.split_seed=1"),
     "dataset.scale": ([], "dataset.scale=features"),
@@ -57,6 +69,10 @@ PROVENANCE_FIELDS = {
     "training.observe": "training.observe=[sharpness]",
     "dataset.name": "dataset.name=another",
     "dataset.new_inputs": "dataset.new_inputs=[[1,2]]",
+    "dataset.target_range": "dataset.target_range=[0,1]",
+    "dataset.delimiter": "dataset.delimiter=comma",
+    "dataset.decimal": "dataset.decimal=point",
+    "tracking.log_model": "tracking.log_model=true",
     "tracking.uri": "tracking.uri=sqlite:////tmp/another.db",
     "tracking.experiment": "tracking.experiment=another",
     "tracking.curve_points": "tracking.curve_points=3",
@@ -74,7 +90,10 @@ CONDUCT_FIELDS = {
 }
 """Fields that steer a sweep; tests/sweeps and test_jobs.py show what each of them does."""
 
-NOTED_FIELDS = {"training.trainer", "tracking.uri", "tracking.experiment", "study"}
+NOTED_FIELDS = {
+    *("training.trainer", "tracking.uri", "tracking.experiment", "tracking.log_model", "study"),
+    *("dataset.delimiter", "dataset.decimal"),
+}
 """Of these, those that show in config.yaml alone."""
 
 
@@ -91,12 +110,23 @@ def other_csv(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture
+def gaps_csv(tmp_path: Path) -> Path:
+    """Return a file of students of whom one did not say how long they slept."""
+    path = tmp_path / "gaps.csv"
+    path.write_text("hours_studied,hours_slept,exam_score\n1,8,50\n2,,60\n8,7,95\n")
+    return path
+
+
 @pytest.mark.parametrize("field", TRAINING_FIELDS)
-def test_a_training_field_changes_the_numbers(field, other_csv):
+def test_a_training_field_changes_the_numbers(field, other_csv, gaps_csv):
     """Another value gives other weights, and another identity."""
     needed, change = TRAINING_FIELDS[field]
     tasks = [
-        prepare(composed("training.epochs=20", *needed, *more)) for more in ([], [change.format(other_csv=other_csv)])
+        prepare(
+            composed("training.epochs=20", *(text.format(other_csv=other_csv, gaps_csv=gaps_csv) for text in texts))
+        )
+        for texts in (needed, [*needed, change])
     ]
     first, second = (execute(task).trajectory.final.flat() for task in tasks)
     assert first.shape != second.shape or (first != second).any()
@@ -140,12 +170,14 @@ def test_a_sweeps_conduct_leaves_no_trace_in_its_runs(field, tmp_path):
 
 
 @pytest.mark.parametrize("field", [*TRAINING_FIELDS, *PROVENANCE_FIELDS])
-def test_a_sweep_knows_a_run_again_by_all_that_is_recorded(field, other_csv):
+def test_a_sweep_knows_a_run_again_by_all_that_is_recorded(field, other_csv, gaps_csv):
     """Any field but those that say where something lies gives another run of a sweep."""
     needed, change = TRAINING_FIELDS.get(field) or ([], PROVENANCE_FIELDS[field])
     first, second = (
-        prepare(composed("training.epochs=20", *needed, *more)).description.job_hash
-        for more in ([], [change.format(other_csv=other_csv)])
+        prepare(
+            composed("training.epochs=20", *(text.format(other_csv=other_csv, gaps_csv=gaps_csv) for text in texts))
+        ).description.job_hash
+        for texts in (needed, [*needed, change])
     )
     assert (first == second) == (field in PLACES and field != "dataset.path"), "the other file has other rows"
 
@@ -171,8 +203,9 @@ def test_the_identity_is_that_of_the_numbers(other_csv):
     + [f"+experiment={path.stem}" for path in sorted((REPOSITORY / "conf/experiment").glob("*.yaml"))],
 )
 def test_every_option_composes(choice):
-    """Every file under conf/ gives a configuration within its ranges; that of any CSV file needs the file."""
-    file = ["dataset.path=data/student_scores.csv"] if choice == "dataset=csv" else []
+    """Every file under conf/ gives a configuration within its ranges; those of any CSV file need the file."""
+    wants_file = choice in ("dataset=csv", "+experiment=own_data")
+    file = ["dataset.path=data/student_scores.csv"] if wants_file else []
     assert isinstance(composed(choice.removeprefix("+"), *file), Config)
 
 

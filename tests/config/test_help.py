@@ -80,7 +80,15 @@ def test_the_help_names_every_option_of_every_group():
 
 OUTSIDE = {
     "dataset.features": "[]",
+    "dataset.categorical": "[school]",
+    "dataset.target_range": "[100,0]",
+    "dataset.n": "0",
+    "dataset.noise": "-1",
+    "dataset.seed": "-1",
     "dataset.test_fraction": "1",
+    "dataset.folds": "1",
+    "dataset.fold": "3",
+    "dataset.validation_fraction": "1",
     "dataset.split_seed": "-1",
     "dataset.new_inputs": "[[1,x]]",
     "network.hidden_size": "0",

@@ -14,12 +14,12 @@ MISTAKES = [
         (value, "it must be a word; network can be article, he")
         for value in ("network=null", "network=[]", "network={}")
     ],
-    ("dataset=0", "dataset=0: it must be a word; dataset can be csv, student_scores"),
+    ("dataset=0", "dataset=0: it must be a word; dataset can be csv, simulated, student_scores"),
     ("network=1.5", "network=1.5: it must be a word"),
     ("dataset=[csv]", "dataset=[csv]: it must be a word"),
     ("dataset={}", "dataset={}: it must be a word"),
     ("training=null", "training can be article, full_batch"),
-    ("experiment=[rates,article]", "it must be a word; experiment can be article, death"),
+    ("experiment=[rates,article]", "it must be a word; experiment can be article, baseline"),
     ("network=", "network can be article, he"),
     ("network='a b'", "network can be article, he"),
     ("hydra/launcher=null", "hydra/launcher=null: it must be a word"),

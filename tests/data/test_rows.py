@@ -134,7 +134,10 @@ def test_a_test_fraction_leaves_a_row_to_train_on(n, fraction):
 @pytest.mark.parametrize("fraction", [-0.5, 1.0, 1.5, 7, NAN, INF])
 def test_a_test_fraction_is_a_share(fraction):
     """A fraction that is negative, 1 or more, or not a number is refused, with or without rows at hand."""
-    for attempt in (lambda: Division(test_fraction=fraction), lambda: split_rows(random_rows(10), test_fraction=fraction)):
+    for attempt in (
+        lambda: Division(test_fraction=fraction),
+        lambda: split_rows(random_rows(10), test_fraction=fraction),
+    ):
         with pytest.raises(InputError, match=rf"^test_fraction={fraction}: it must be at least 0 and below 1"):
             attempt()
 

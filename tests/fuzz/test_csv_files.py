@@ -3,6 +3,10 @@
 STUDENT_SCORE_FUZZ=5000 tries that many files, and other ones each time.
 """
 
+import csv
+import gzip
+import io
+import math
 import os
 from pathlib import Path
 
@@ -11,7 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from student_score.data.csv_file import read_csv
+from student_score.data.csv_file import read_csv, read_table
+from student_score.data.dialect import Decimal, Delimiter
 from student_score.data.rows import Rows
 from student_score.errors import InputError
 
@@ -96,6 +101,58 @@ def test_any_file_is_read_or_refused(tmp_path, content):
         assert rows.features.shape == (len(rows), 2)
         assert np.isfinite(rows.features).all()
         assert np.isfinite(rows.targets).all()
+
+
+WORDS = ["Yes", "No", "", "NA", "-", "a b", "ü", "x;y", "1,5", "NaN "]
+GAPS = {"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "?", "-"}
+
+
+@st.composite
+def students(draw: st.DrawFn) -> tuple[str, str, list[list[str]], bool]:
+    """Draw signs between cells and before decimals, rows of a number, a word and a score, and whether to pack them."""
+    delimiter, comma = draw(st.sampled_from([(",", "."), (";", "."), (";", ","), ("\t", ","), ("|", ".")]))
+    number = st.one_of(
+        st.floats(allow_nan=False, allow_infinity=False).map(repr), st.sampled_from(["", "?", "NA", " 5 ", "-3", "x"])
+    )
+    rows = draw(st.lists(st.tuples(number, st.sampled_from(WORDS), number).map(list), min_size=1, max_size=8))
+    return (
+        delimiter,
+        comma,
+        [[a.replace(".", comma), word, y.replace(".", comma)] for a, word, y in rows],
+        draw(st.booleans()),
+    )
+
+
+def by_hand(cell: str, comma: str) -> float:
+    """Return a cell as a number, NaN where it is missing; ValueError if it is neither."""
+    return math.nan if cell.strip() in GAPS else float(cell.strip().replace(comma, "."))
+
+
+@examples(EXAMPLES)
+@given(drawn=students(), told=st.booleans())
+def test_what_is_read_is_what_stands_there(tmp_path, drawn, told):
+    """Numbers, words and gaps are those of an independent reading, or a sentence says why there are none."""
+    delimiter, comma, rows, packed = drawn
+    text = io.StringIO()
+    csv.writer(text, delimiter=delimiter).writerows([["a", "word", "y"], *rows])
+    content = text.getvalue().encode()
+    path = tmp_path / "rows.csv"
+    path.write_bytes(gzip.compress(content) if packed else content)
+    given_signs = {"delimiter": Delimiter(delimiter), "decimal": Decimal(comma)} if told else {}
+    try:
+        table = read_table(path, features=["a", "word"], target="y", categorical=["word"], **given_signs)
+    except InputError as error:
+        table, sentence = None, str(error)
+    if table is None:
+        assert 0 < len(sentence) <= LONGEST
+        bad = any("x" in (a, y) for a, _, y in rows)
+        assert bad or "decimal=auto" in sentence, sentence
+        return
+    assert table.frame["a"].tolist() == pytest.approx(
+        [by_hand(a, comma) for a, _, _ in rows], rel=0, abs=0, nan_ok=True
+    )
+    assert table.targets.tolist() == pytest.approx([by_hand(y, comma) for _, _, y in rows], rel=0, abs=0, nan_ok=True)
+    assert table.frame["word"].tolist() == ["" if word.strip() in GAPS else word.strip() for _, word, _ in rows]
 
 
 @pytest.mark.slow

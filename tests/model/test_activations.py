@@ -48,10 +48,23 @@ def test_the_slope_is_the_derivative_of_the_output(activation, size, negative):
 def test_arrays_have_the_bits_of_the_scalar_function(activation):
     """`outputs` and `slopes` keep the shape and equal the scalar function element by element, in every bit."""
     z = np.array([[-800.0, -3.7, -1e-300], [0.0, 0.1, 41.5]])
+    check_bits(activation, z)
+
+
+@pytest.mark.parametrize("activation", Activation)
+@given(z=st.lists(st.floats(-750, 750) | st.floats(width=64), min_size=6, max_size=6))
+def test_arrays_of_any_doubles_have_the_bits_of_the_scalar_function(activation, z):
+    """Signed zeros, subnormal and infinite numbers, and nan as such, included."""
+    check_bits(activation, np.array(z).reshape(2, 3))
+
+
+def check_bits(activation, z):
+    """Compare arrays (2, 3) with the scalar function."""
     for values, part in ((activation.outputs(z), 0), (activation.slopes(z), 1)):
-        expected = [[activation.evaluate(float(value))[part] for value in row] for row in z]
+        expected = np.array([[activation.evaluate(float(value))[part] for value in row] for row in z])
         assert values.dtype == np.float64
-        assert values.tobytes() == np.array(expected).tobytes()
+        assert np.array_equal(np.isnan(values), np.isnan(expected))
+        assert np.where(np.isnan(values), 0.0, values).tobytes() == np.where(np.isnan(values), 0.0, expected).tobytes()
         assert values.shape == (2, 3)
 
 

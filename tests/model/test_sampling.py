@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from student_score.errors import InputError
-from student_score.model.sampling import Sampling, check_row_order, draw, row_orders
+from student_score.model.sampling import Sampling, check_row_order, draw, row_orders, seed_after
 
 SEED_0 = [0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4, 0x06C45D188009454F, 0xF88BB8A8724C81EC, 0x1B39896A51A8749B]
 """The first outputs of SplitMix64 for seed 0, as its authors' C program prints them."""
@@ -170,3 +170,17 @@ def test_a_long_row_order_is_not_listed_whole():
 def test_every_permutation_is_a_row_order(order):
     """`check_row_order` lets every permutation pass."""
     check_row_order(order, 6, Sampling.cyclic)
+
+
+@given(
+    sampling=st.sampled_from(Sampling),
+    n_rows=st.integers(1, 9),
+    first=st.integers(0, 5),
+    seed=st.integers(0, 2**64 - 1),
+)
+def test_an_interrupted_order_goes_on(sampling, n_rows, first, seed):
+    """Some epochs, and four more from the seed after them, are the orders of all of them."""
+    later = seed_after(sampling, n_rows, first, seed=seed)
+    pieces = [*row_orders(sampling, n_rows, first, seed=seed), *row_orders(sampling, n_rows, 4, seed=later)]
+    assert pieces == list(row_orders(sampling, n_rows, first + 4, seed=seed))
+    assert 0 <= later < 2**64

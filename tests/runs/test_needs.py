@@ -33,7 +33,7 @@ def configured(*, hidden_size=2, epochs=1000, print_every=50, **training):
 
 def test_memory_is_that_of_parameters_epochs_lines_and_rows():
     """By hand: 100 units on 2 features have 401 parameters; 1000 epochs print 20 lines."""
-    assert needs.memory_needed(configured(hidden_size=100), 7) == {
+    assert needs.memory_needed(configured(hidden_size=100), 7, 2) == {
         "network.hidden_size=100": needs.PARAMETER * 401 + needs.UNIT_OF_A_ROW * 700,
         "training.epochs=1000": needs.EPOCH * 1000,
         "print_every=50": needs.LINE * 20,
@@ -55,13 +55,13 @@ def test_memory_is_that_of_parameters_epochs_lines_and_rows():
 def test_what_does_not_fit_is_refused_by_what_takes_most(monkeypatch, settings, rows, named):
     """The sentence has the key, what it would take and what is there; a little more memory, and it passes."""
     config = configured(**settings)
-    needed = needs.PROCESS + sum(needs.memory_needed(config, rows).values())
+    needed = needs.PROCESS + sum(needs.memory_needed(config, rows, 2).values())
     assert needed - needs.PROCESS > needs.FREE
     monkeypatch.setattr(needs, "memory", lambda: needed)
-    needs.check_memory(config, rows)
+    needs.check_memory(config, rows, 2)
     monkeypatch.setattr(needs, "memory", lambda: needed - 1)
     with pytest.raises(InputError, match=rf"but {needed / GIB:.1f} GiB are there") as caught:
-        needs.check_memory(config, rows)
+        needs.check_memory(config, rows, 2)
     assert str(caught.value).startswith(named)
 
 
@@ -106,7 +106,7 @@ def test_a_run_takes_less_than_is_asked_for(fresh_uri, folder, settings, rows):
         epochs=int(given["training.epochs"]),
         print_every=int(given.get("print_every", 50)),
     )
-    estimate = needs.PROCESS + sum(needs.memory_needed(config, rows).values())
+    estimate = needs.PROCESS + sum(needs.memory_needed(config, rows, 2).values())
     command = [Path(sys.executable).with_name("student-score"), "network.initialisation=he", *settings]
     # A process begins with the peak of the one that starts it, so a small one does; this one may be large.
     code = "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL); "
@@ -131,7 +131,7 @@ def test_time_is_that_of_updates_and_of_recording(settings, update):
     """By hand: 401 parameters on 7 rows for 1000 epochs are 2,807,000 updates."""
     recording = 401 * needs.WRITTEN_PARAMETER + 20 * needs.PRINTED_LINE + 700 * needs.PREDICTED_UNIT
     expected = 2_807_000 * update + recording
-    assert needs.seconds_needed(configured(hidden_size=100, **settings), 7) == pytest.approx(expected)
+    assert needs.seconds_needed(configured(hidden_size=100, **settings), 7, 2) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
@@ -143,15 +143,23 @@ def test_a_duration_is_said_no_more_exactly_than_it_is_known(seconds, words):
     assert needs.duration(seconds) == words
 
 
+def test_every_input_of_the_network_counts():
+    """Indicators of categories are inputs as columns are: 100 units on 7 of them have 901 parameters."""
+    needed = needs.memory_needed(configured(hidden_size=100), 7, 7)
+    assert needed["network.hidden_size=100"] == needs.PARAMETER * 901 + needs.UNIT_OF_A_ROW * 700
+    config = configured(hidden_size=100)
+    assert needs.seconds_needed(config, 7, 7) > 2 * needs.seconds_needed(config, 7, 2)
+
+
 def test_no_machine_is_too_small_for_the_articles_run(monkeypatch):
     """What any run takes is no reason to refuse one."""
     monkeypatch.setattr(needs, "memory", lambda: 100 * 2**20)
-    needs.check_memory(configured(), 3)
+    needs.check_memory(configured(), 3, 2)
     with pytest.raises(InputError):
-        needs.check_memory(configured(epochs=2_000_000), 3)
+        needs.check_memory(configured(epochs=2_000_000), 3, 2)
 
 
 def test_lines_have_a_way_out_of_their_own():
     """Who asks for every epoch's line can ask for fewer."""
     with pytest.raises(InputError, match=r"^print_every=1: .*; print fewer lines, or use a larger machine$"):
-        needs.check_memory(configured(epochs=2**28, print_every=1), 3)
+        needs.check_memory(configured(epochs=2**28, print_every=1), 3, 2)

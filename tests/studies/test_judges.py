@@ -32,6 +32,8 @@ def small(name: str, own: Any) -> dict[str, Any]:
     if name == "death":
         counts = own.Counts(born=120, networks=120, intervened=120, fine=5, ordered=120)
         return {"counts": counts, "rates": (own.CONTROL, own.MODERATE, own.LARGE, *own.LATER)}
+    if name == "baseline":
+        return {"seeds": own.SEEDS[:21]}
     if name == "stability":
         return {"rates": (0.001, 0.0016, 0.00165, 0.0019), "close": (0.00166001,), "closest": (), "he_networks": 100}
     return {"rates": own.RATES[::5], "decay_rates": own.DECAY_RATES[::6]} if name == "speed" else {}

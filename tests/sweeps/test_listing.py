@@ -42,6 +42,18 @@ def test_each_run_is_a_line_where_no_seed_was_swept():
     assert listing(runs, (RATE,)).title == "2 configurations"
 
 
+def test_baselines_that_were_fitted_have_a_line():
+    """Where rows were held out also a parabola and a ridge; one that no run has is no line of dashes."""
+    runs = table((0.1, 0, "slow", 2.0)).assign(test_mse=3.0)
+    both = runs.assign(**{"baseline/quadratic/test_mse": 1.5, "baseline/ridge/validation_mse": 2.5})
+    assert [row[0] for row in lines(both, (RATE,))[2:]] == [
+        *("linear regression", "mean score", "quadratic regression", "ridge regression"),
+    ]
+    assert lines(both, (RATE,))[4][2:4] == ["1.5", ""]
+    one = runs.assign(**{"baseline/quadratic/test_mse": [float("nan")], "baseline/ridge/test_mse": 2.5})
+    assert [row[0] for row in lines(one, (RATE,))[2:]] == ["linear regression", "mean score", "ridge regression"]
+
+
 def test_seeds_are_averaged_and_missing_ones_are_marked():
     """Two seeds of 1 and 3 have the mean 2 ± 12.7; where one diverged, the other stands alone, with a star."""
     runs = table((0.1, 0, "slow", 1.0), (0.1, 1, "settled", 3.0), (0.2, 0, "slow", 4.0), (0.2, 1, "diverged", 1e300))

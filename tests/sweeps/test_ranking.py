@@ -97,5 +97,5 @@ def test_an_error_of_rounding_is_exact():
 def test_differences_are_paired():
     """Errors that rise by 1 from run to run beside baselines that do too differ by 0.5 each, without any doubt."""
     theirs = np.arange(5.0)
-    assert ranking.difference(theirs + 0.5, theirs) == (0.5, 0.5, 0.5)
-    assert ranking.difference(np.array([1.0, np.nan]), np.array([0.5, 0.5]))[0] == 0.5
+    assert ranking.difference(theirs + 0.5, theirs, pd.DataFrame(index=range(5))) == (0.5, 0.5, 0.5)
+    assert ranking.difference(np.array([1.0, np.nan]), np.array([0.5, 0.5]), pd.DataFrame(index=range(2)))[0] == 0.5

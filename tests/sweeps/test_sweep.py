@@ -409,7 +409,7 @@ def test_the_rows_of_many_jobs_are_read_once(monkeypatch):
     """A thousand jobs on the same rows read, split and scale them once: planning 10,000 takes seconds."""
     asked = []
     read = task.read_split
-    monkeypatch.setattr(task, "read_split", lambda dataset: asked.append(dataset) or read(dataset))
+    monkeypatch.setattr(task, "read_split", lambda dataset, known: asked.append(dataset) or read(dataset, known))
     assert len(plan(*(job(rate=k / 1e6) for k in range(1, 1001))).members) == 1000
     assert len(asked) == 1
 

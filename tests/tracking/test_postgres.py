@@ -14,6 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from student_score.config.schema import Config, DatasetConfig, TrainingConfig
+from student_score.paths import REPOSITORY
+from student_score.runs.execution import execute
+from student_score.runs.recording import record
+from student_score.runs.task import prepare
+from student_score.serving.keeping import keep_models
 from student_score.tracking.address import check_reachable
 from student_score.tracking.store import Store
 
@@ -85,3 +91,20 @@ def test_first_users_at_once_make_one_store(address, tmp_path, monkeypatch):
     assert store.writer.way == "one by one through MLflow's client: the store is no plain SQLite file"
     parent = store.create("sweep", {"kind": "sweep"}, "", 1)
     assert store.finished(parent) == []
+
+
+def test_models_are_kept_there(address, tmp_path, monkeypatch):
+    """A run's network and line are whole, and found by the run's id; asked for again, nothing is added."""
+    monkeypatch.chdir(tmp_path)  # Artifacts lie beside it.
+    dataset = DatasetConfig(path=str(REPOSITORY / "data/student_scores.csv"))
+    run = execute(prepare(Config(dataset=dataset, training=TrainingConfig(epochs=5))))
+    store = Store(address, "models")
+    run_id = store.record(record(run))
+    for _ in range(2):
+        assert keep_models(store, run_id, run.task) == f"runs:/{run_id}/network"
+    found = store.client.search_logged_models([store.experiment_id])
+    assert {(model.name, model.source_run_id, str(model.status)) for model in found} == {
+        ("network", run_id, "READY"),
+        ("linear", run_id, "READY"),
+    }
+    assert len(found) == 2

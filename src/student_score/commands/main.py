@@ -130,7 +130,7 @@ def train_alone(config: Config) -> tuple["Run", "Store"]:
     network, training = config.network, config.training
     with waiting(
         f"Training {network.hidden_size} {network.activation.name} units for {training.epochs} epochs at a rate of "
-        f"{training.learning_rate:g} on {Path(config.dataset.path).name}"
+        f"{training.learning_rate:g} on {Path(config.dataset.origin).name}"
     ) as say:
         # What is imported here takes seconds, mlflow, numba and scikit-learn most of it: the line above comes first.
         from student_score.runs.execution import execute
@@ -172,6 +172,10 @@ def run_alone(config: Config) -> float:
     where = f"experiment {visible(config.tracking.experiment)} in {visible(store.uri)}"
     print(f"\nRecorded as run {run_id} of {where}")
     print(f"Served by {'its server' if store.has_server else 'student-score-ui'}: {store.run_link(run_id)}")
+    if config.tracking.log_model:
+        from student_score.commands import models
+
+        models.keep(store, run_id, run.task)
     if config.study is not None:
         print(f"The study {config.study} judges a sweep: student-score -m experiment={config.study}")
     return run.objective

@@ -46,9 +46,9 @@ def compare_again(run_id: str, uri: str) -> int:
     name = "config.yaml"
     config = read_config(run.read_text(name), name=f"{name} of run {run_id}")
     task = prepare(config)
-    print(f"Run {run_id} ({visible(run.name)}), rows of {visible(config.dataset.path)}")
+    print(f"Run {run_id} ({visible(run.name)}), rows of {visible(config.dataset.origin)}")
     present = {**provenance(), "data.sha256": task.data_digest}
-    for sentence in changes(run.tags, present, rows=config.dataset.path):
+    for sentence in changes(run.tags, present, rows=config.dataset.origin):
         print(sentence)
     again = execute(task).trajectory
     differences = compare(recorded, again)

@@ -65,7 +65,12 @@ def run_jobs(jobs: Sequence["Job"], compose: Callable[["Job"], Config]) -> list[
         try:
             config = compose(job)
             run = execute(prepare(config))
-            open_store(config.tracking.store_uri, config.tracking.experiment).record(record(run))
+            store = open_store(config.tracking.store_uri, config.tracking.experiment)
+            run_id = store.record(record(run))
+            if config.tracking.log_model:
+                from student_score.commands import models
+
+                models.keep(store, run_id, run.task)
             returns.append(completed(run.objective, texts(job)))
         except Exception as error:  # The sweeper that asked decides what a failure means.
             returns.append(failed(error, texts(job)))
@@ -116,6 +121,10 @@ def run_sweep(
         with accounted(opened) as count:
             runs, failures = (opened.runs(), []) if opened.closed else conduct(opened, launch, count)
             report_sweep(opened, runs)
+            if config.tracking.log_model:
+                from student_score.commands import models
+
+                models.keep_best(opened)
         if failures:
             listed = "; ".join(failure.sentence for failure in failures[:LISTED])
             more = f"; and {len(failures) - LISTED} more" if len(failures) > LISTED else ""

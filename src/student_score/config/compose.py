@@ -81,7 +81,8 @@ def read_config(text: str, *, name: str) -> Config:
         raise InputError(f"{name} is not a recorded configuration: {error}") from None
     except OmegaConfBaseException as error:
         raise InputError(f"{name} is not a recorded configuration: {composition_problem(error)}") from None
-    config.dataset.path = str(Path(config.dataset.path).expanduser().absolute())
+    if config.dataset.path:  # Simulated students have none.
+        config.dataset.path = str(Path(config.dataset.path).expanduser().absolute())
     return config
 
 

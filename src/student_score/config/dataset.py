@@ -21,7 +21,7 @@ from student_score.data.dialect import Decimal, Delimiter
 from student_score.data.division import Division
 from student_score.data.preparation import Missing
 from student_score.data.rows import Scale
-from student_score.data.simulation import World
+from student_score.data.simulation import LARGEST_NOISE, World
 from student_score.masking import cut
 
 LARGEST_SIMULATION = 10_000_000
@@ -36,7 +36,8 @@ class DatasetConfig:
     path: str = field(
         default="${repository:}/data/student_scores.csv",
         metadata=says(
-            "a CSV file in UTF-8 with a header line; relative paths start at the current directory",
+            "a CSV file in UTF-8 with a header line, packed with gzip or not, or a Parquet file; relative paths start "
+            "at the current directory",
             examples=("dataset=csv dataset.path=grades.csv",),
         ),
     )
@@ -56,13 +57,13 @@ class DatasetConfig:
         metadata=says(
             "those of dataset.features that hold words; each becomes indicators, column=category",
             allowed="columns of dataset.features",
-            examples=("dataset.categorical=[school]",),
         ),
     )
     missing: Missing = field(
         default=Missing.error,
         metadata=says(
-            "what becomes of missing cells: a mistake, their rows left out, or the training rows' mean in their place"
+            "what becomes of cells that are empty, NA, N/A, NaN, null, None, ? or -: a mistake, their rows left out, "
+            "or the training rows' mean in their place"
         ),
     )
     delimiter: Delimiter = field(
@@ -74,8 +75,9 @@ class DatasetConfig:
     target_range: list[float] | None = field(
         default=None,
         metadata=says(
-            "the least and the largest score there is; predictions beyond are clipped and counted",
-            allowed="two numbers, the first below the second",
+            "the least and the largest score there is: predictions for new rows and in predictions.csv are clipped to "
+            "it and counted; errors and outcomes are the network's own, unclipped",
+            allowed="two finite numbers, the first below the second",
             examples=("dataset.target_range=[0,100]",),
         ),
     )
@@ -89,7 +91,7 @@ class DatasetConfig:
     n: int = field(default=300, metadata=says("simulated students", allowed=f"1..{LARGEST_SIMULATION}"))
     noise: float = field(
         default=5.0,
-        metadata=says("standard deviation of simulated scores, in points", allowed="a finite number of at least 0"),
+        metadata=says("standard deviation of simulated scores, in points", allowed=f"0..{LARGEST_NOISE:g}"),
     )
     seed: int = field(default=0, metadata=says("seed of the simulated students", allowed=SEEDS))
     test_fraction: float = field(
@@ -100,7 +102,7 @@ class DatasetConfig:
         metadata=says(
             "cut the shuffled rows into so many parts, each of which tests in turn",
             allowed="at least 2",
-            examples=("-m dataset.folds=5 'dataset.fold=range(0,5)'",),
+            examples=("dataset.folds=5 dataset.fold=2",),
         ),
     )
     fold: int = field(default=0, metadata=says("the part that tests, the others train", allowed="0..folds - 1"))
@@ -138,7 +140,9 @@ class DatasetConfig:
                 check_text(f"dataset.{key}", text)
         unknown = [name for name in self.categorical if name not in self.features]
         require(
-            not unknown, f"dataset.categorical={cut(str(unknown), LONGEST_SHOWN)}", "it must be among dataset.features"
+            not unknown,
+            f"dataset.categorical={cut(str(unknown), LONGEST_SHOWN)}",
+            "it must hold columns of dataset.features",
         )
         check_home("dataset.path", self.path)
         with keyed("dataset", self.__dataclass_fields__):
@@ -160,14 +164,33 @@ class DatasetConfig:
             seed=self.split_seed,
         )
 
+    @property
+    def origin(self) -> str:
+        """Where the rows come from: the file's path, or the simulated world."""
+        if self.simulation is None:
+            return self.path
+        return f"{self.n:,} simulated students ({self.simulation.name}, noise {self.noise:g}, seed {self.seed})"
+
     def check_simulation(self) -> None:
-        """Raise InputError unless so many students can be simulated."""
+        """Raise InputError unless so many students can be simulated, where they are to be."""
         require_seed("dataset.seed", self.seed)
         require(1 <= self.n <= LARGEST_SIMULATION, f"dataset.n={self.n}", f"it must lie in 1..{LARGEST_SIMULATION}")
         require(
-            is_finite_number(self.noise) and self.noise >= 0,
+            is_finite_number(self.noise) and 0 <= self.noise <= LARGEST_NOISE,
             f"dataset.noise={self.noise}",
-            "it must be a finite number of at least 0",
+            f"it must lie in 0..{LARGEST_NOISE:g}, in points",
+        )
+        if self.simulation is None:
+            return
+        require(
+            len(self.features) == len(ARTICLE_FEATURES) and not self.categorical,
+            f"dataset.features={cut(str(self.features), LONGEST_SHOWN)}",
+            "simulated students have two, hours studied and hours slept, both of them numbers",
+        )
+        require(
+            not self.path,
+            f"dataset.path={cut(self.path, LONGEST_SHOWN)}",
+            "simulated students come from no file: dataset=simulated, or leave dataset.simulation out",
         )
 
     def check_target_range(self) -> None:
@@ -187,9 +210,9 @@ class DatasetConfig:
                 isinstance(value, str) if name in self.categorical else is_finite_number(value)
                 for name, value in zip(self.features, row, strict=True)
             )
-        words = ", and words for those in dataset.categorical" if self.categorical else ""
         require(
             fits,
             f"dataset.new_inputs has the row {cut(str(row), LONGEST_SHOWN)}",
-            f"each row needs {len(self.features)} finite numbers, one for each of dataset.features{words}",
+            f"each row needs {len(self.features)} finite numbers, one for each of dataset.features, and words for "
+            "those in dataset.categorical",
         )

@@ -113,7 +113,7 @@ class TrackingConfig:
 
     log_model: bool = field(
         default=False,
-        metadata=says("keep a model that MLflow can serve beside the run, or beside the best run of a sweep"),
+        metadata=says("keep the network and linear regression as models that MLflow serves, beside the run or a sweep's best run"),
     )
 
     @property

@@ -1,43 +1,39 @@
-"""Reads rows from a CSV file: every cell is checked, bad ones are named, nothing is guessed."""
+"""Reads students from CSV and Parquet files: every cell is checked, bad ones are named, what is found out is said."""
 
-import csv
-import math
-import stat
+import re
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 
+from student_score.data.cells import MISSING, Faults, number, numbers, quoted_in_shell
+from student_score.data.dialect import Decimal, Delimiter
+from student_score.data.parquet_file import is_parquet, read_parquet
 from student_score.data.rows import Rows
-from student_score.data.table import Table
+from student_score.data.table import Table, check_gaps
+from student_score.data.text_file import LISTED_NAMES, opened, quoted, shown
 from student_score.errors import InputError
-from student_score.masking import cut, visible
 
-LARGEST_FILE = 2**30
-"""Bytes (1 GiB), some 50 million rows of the tutorial's."""
+__all__ = ["opened", "read_csv", "read_table"]
 
-LISTED_CELLS, LISTED_NAMES, LISTED_COUNTS = 20, 10, 5
-"""Bad cells, columns and counts by column that a message lists; of others it says how many they are."""
+FIRST_ROWS = 1000
+"""Rows by which decimals are found out, and columns described."""
 
-LONGEST_CELL, LONGEST_PATH = 40, 300
-"""Characters that are shown of a cell or a column's name, and of a path."""
+TOGETHER = 1024
+"""Rows that lie in memory as texts."""
 
-KINDS = {
-    stat.S_IFDIR: "a directory",
-    stat.S_IFIFO: "a pipe",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-}
-"""What a path may lead to that is no file; a pipe or a device would be waited for, or read without an end."""
+DECIMAL_COMMA, THOUSANDS = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?"), re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
+"""Numbers with a decimal comma, and those of them that may have a separator of thousands instead."""
+
+Reading: TypeAlias = "dict[str, list[str] | array[Any]]"
 
 
 def read_csv(path: Path, *, features: Sequence[str], target: str) -> Rows:
-    """Read the named columns of a CSV file with a header line; empty lines are skipped.
+    """Read the named columns of a CSV or Parquet file in which no number is missing.
 
     >>> from student_score import read_csv
     >>> from student_score.paths import REPOSITORY
@@ -46,155 +42,269 @@ def read_csv(path: Path, *, features: Sequence[str], target: str) -> Rows:
     [85.0, 60.0, 95.0]
 
     Raises:
-        InputError: the path leads to no readable CSV file; or naming bad cells by line and column, in one message.
+        InputError: the path leads to no readable file; or naming bad cells by line and column, in one message.
     """
-    columns, name = [*features, target], shown(path)
-    if repeated := [column for column, count in Counter(columns).items() if count > 1]:
-        raise InputError(
-            f"features: {quoted(repeated)} stands more than once in {quoted(columns)} (the target is last)"
-        )
-    with opened(path) as lines:
-        _, first = next(lines, (0, []))
-        if not first:
-            raise InputError(f"{name} is empty; it needs a header line with the columns {quoted(columns)}")
-        header = [column.strip() for column in first]
-        if repeated := [column for column, count in Counter(header).items() if count > 1]:
-            raise InputError(f"{name} has duplicate column names: {quoted(repeated)}; each must be unique")
-        places = {column: place for place, column in enumerate(header)}
-        if missing := [column for column in columns if column not in places]:
-            raise InputError(f"{name} has no column {quoted(missing)}; its columns are {quoted(header)}")
-        asked, faults, values = {column: places[column] for column in columns}, Faults(), array("d")
-        for line, cells in lines:
-            values.extend(parse_row(line, cells, len(header), asked, faults))
-    if not values:
-        raise InputError(f"{name} has a header but no rows; at least one is needed")
+    table = read_table(path, features=features, target=target)
+    check_gaps(table)
+    return Rows(table.frame.to_numpy(dtype=np.float64), table.targets)
+
+
+def read_table(
+    path: Path,
+    *,
+    features: Sequence[str],
+    target: str | None,
+    categorical: Sequence[str] = (),
+    delimiter: Delimiter = Delimiter.auto,
+    decimal: Decimal = Decimal.auto,
+) -> Table:
+    """Read the named columns of a CSV file with a header line, or of a Parquet file; empty lines are skipped.
+
+    Args:
+        path: may be packed with gzip.
+        features: columns, in the order in which the table has them.
+        target: the column of the scores; None where there is none, and every score is missing.
+        categorical: those of the features that hold words.
+        delimiter: what stands between cells; found out from the header by default.
+        decimal: what stands before decimals; found out from the first rows by default.
+
+    Raises:
+        InputError: the path leads to no readable file; or naming bad cells by line and column, in one message.
+    """
+    columns = [*features] if target is None else [*features, target]
+    check_roles(columns, categorical, target)
+    faults = Faults(target=target)
+    first: dict[str, int]
+    notes: tuple[str, ...]
+    if is_parquet(path):
+        found, first, notes = read_parquet(path, columns, categorical, faults), {}, ()
+    else:
+        separator = found_delimiter(path, columns, delimiter)
+        check_header(path, columns, separator)
+        if decimal is Decimal.auto:
+            decimal = found_decimal(path, [name for name in columns if name not in categorical], separator)
+        found, first = read_cells(path, columns, categorical, separator, decimal, faults)
+        notes = dialect_notes(separator, decimal)
     if faults.count:
-        raise InputError(f"{name} has {faults.count} bad cell{'s'[: faults.count > 1]}: {faults.described()}")
-    table = np.frombuffer(values, dtype=np.float64).reshape(-1, len(columns))
-    return Rows(table[:, :-1].copy(), table[:, -1].copy())
+        raise InputError(f"{shown(path)} has {faults.count} bad cell{'s'[: faults.count > 1]}: {faults.described()}")
+    table = Table.read(found, features, target, categorical=tuple(categorical), first_gaps=first)
+    return table.noted(path, notes)
 
 
-def read_table(path: Path, *, features: Sequence[str], target: str) -> Table:
-    """Read the named columns of a CSV file."""
-    return Table.of(read_csv(path, features=features, target=target), features)
+def check_roles(columns: Sequence[str], categorical: Sequence[str], target: str | None) -> None:
+    """Raise InputError unless every column has one role."""
+    if repeated := [column for column, count in Counter(columns).items() if count > 1]:
+        last = "" if target is None else " (the target is last)"
+        raise InputError(f"features: {quoted(repeated)} stands more than once in {quoted(columns)}{last}")
+    if odd := [name for name in categorical if name not in columns or name == target]:
+        raise InputError(f"categorical: {quoted(odd)} is none of the features")
+    if not columns or columns == [target]:
+        raise InputError("features: at least one column is needed")
 
 
-@contextmanager
-def opened(path: Path) -> Iterator[Iterator[tuple[int, list[str]]]]:
-    """Open a CSV file and yield its non-empty lines, each with its number; they never lie in memory all at once."""
-    try:
-        check_file(path)
-        file = path.open(encoding="utf-8-sig", newline="")
-    except FileNotFoundError:
-        raise InputError(f"path: there is no file {shown(path)}") from None
-    except OSError as error:
-        raise InputError(f"path: {shown(path)} cannot be read: {error.strerror}") from None
-    with file:
-        yield non_empty(file, path)
+# --- The header.
 
 
-def check_file(path: Path) -> None:
-    """Raise InputError unless a path leads to a file that is not too large, without opening it."""
-    try:
-        found = path.stat()
-    except ValueError as error:  # Of a NUL, or what the file system's encoding does not have.
-        raise InputError(f"path: {shown(path)} cannot be the name of a file: {error}") from None
-    if not stat.S_ISREG(found.st_mode):
-        kind = KINDS.get(stat.S_IFMT(found.st_mode), "no file")
-        raise InputError(f"path: {shown(path)} is {kind}; a CSV file is needed")
-    if found.st_size > LARGEST_FILE:
+def header_of(path: Path, separator: str) -> list[str]:
+    """Return the columns' names."""
+    with opened(path, separator) as lines:
+        return [name.strip() for name in next(lines, (0, []))[1]]
+
+
+def found_delimiter(path: Path, columns: Sequence[str], delimiter: Delimiter) -> str:
+    """Return what stands between two cells: that under which the header has most of the columns asked for."""
+    if delimiter is not Delimiter.auto:
+        return str(delimiter.value)
+    best, most = str(Delimiter.comma.value), (-1, -1)
+    for tried in Delimiter:
+        if tried is Delimiter.auto:
+            continue
+        try:
+            header = header_of(path, tried.value)
+        except InputError:
+            if tried is Delimiter.comma:
+                most = (0, 0)
+            continue
+        score = (len(set(columns) & set(header)), len(header))
+        if score[0] == len(set(columns)):
+            return str(tried.value)
+        if score > most:
+            best, most = str(tried.value), score
+    return best
+
+
+def check_header(path: Path, columns: Sequence[str], separator: str) -> None:
+    """Raise InputError unless the header has each of the columns, once."""
+    header, name = header_of(path, separator), shown(path)
+    if not header:
+        raise InputError(f"{name} is empty; it needs a header line with the columns {quoted(columns)}")
+    counts = Counter(header)
+    if repeated := [column for column in columns if counts[column] > 1]:
+        raise InputError(f"{name} has duplicate column names: {quoted(repeated)}; each must be unique")
+    if missing := [column for column in columns if column not in counts]:
+        about = near(missing, header) or described_columns(path, header, columns, separator)
+        raise InputError(f"{name} has no column {quoted(missing)}; its columns are {quoted(header)}{about}")
+
+
+def near(missing: Sequence[str], header: Sequence[str]) -> str:
+    """Return which columns differ from the missing ones in case, blanks and underscores alone."""
+    plain = {simplified(name): name for name in header}
+    found = [plain[simplified(name)] for name in missing if simplified(name) in plain]
+    return f"; did you mean {quoted(found)}?" if found else ""
+
+
+def simplified(name: str) -> str:
+    """Return a name without what is easily mistaken."""
+    return re.sub(r"[\s_-]+", "", name).casefold()
+
+
+def described_columns(path: Path, header: Sequence[str], columns: Sequence[str], separator: str) -> str:
+    """Return which columns hold numbers, judged by the first rows, and the override that takes them."""
+    with opened(path, separator) as lines:
+        next(lines, None)
+        rows = [cells for _, cells in islice(lines, FIRST_ROWS) if len(cells) == len(header)]
+    places = [place for place, name in enumerate(header) if name and name not in columns[-1:]]
+    kinds = [Decimal.point, Decimal.comma]
+    good = [
+        header[place]
+        for place in places
+        if rows and any(all(number(row[place], kind) is not None for row in rows) for kind in kinds)
+    ]
+    if not good:
+        return ""
+    names = ",".join(quoted_in_shell(name) for name in good[:LISTED_NAMES])
+    return f"; numbers stand in {quoted(good)}: say dataset.target=COLUMN and 'dataset.features=[{names}]' without it"
+
+
+# --- The cells.
+
+
+def found_decimal(path: Path, columns: Sequence[str], separator: str) -> Decimal:
+    """Return what stands before decimals in the first rows of columns of numbers.
+
+    Raises:
+        InputError: it may stand between thousands as well.
+    """
+    if separator == Delimiter.comma.value:
+        return Decimal.point
+    header = header_of(path, separator)
+    places = [header.index(name) for name in columns]
+    with opened(path, separator) as lines:
+        next(lines)
+        rows = [cells for _, cells in islice(lines, FIRST_ROWS) if len(cells) == len(header)]
+    cells = [row[place].strip() for row in rows for place in places]
+    commas = [cell for cell in cells if DECIMAL_COMMA.fullmatch(cell)]
+    if not commas or any(number(cell, Decimal.point) is not None and "." in cell for cell in cells):
+        return Decimal.point
+    if all(THOUSANDS.fullmatch(cell) for cell in commas):
         raise InputError(
-            f"path: {shown(path)} has {found.st_size / 2**30:.2f} GiB; a CSV file of at most "
-            f"{LARGEST_FILE / 2**30:.2f} GiB can be read, so leave out columns or rows"
+            f"decimal=auto: {shown(path)} has {quoted(commas[:1])}, whose comma may stand before decimals or between "
+            "thousands; dataset.decimal=comma or dataset.decimal=point decides, and the latter takes no such cells"
         )
+    return Decimal.comma
 
 
-def non_empty(file: Iterable[str], path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield the cells of the non-empty lines of a CSV file, each with the number of the line it starts on."""
-    reader, first = csv.reader(file, strict=True), 1
-    try:
-        for cells in reader:
-            if len(cells) > 1 or "".join(cells).strip():
-                yield first, cells
-            first = reader.line_num + 1
-    except csv.Error as error:
-        raise InputError(f"{shown(path)} is not a CSV file: line {reader.line_num}: {error}") from None
-    except UnicodeDecodeError as error:
-        place = undecodable(path, error.start)
-        raise InputError(f"{shown(path)} is not UTF-8 text: byte {place} cannot be decoded") from None
-    except OSError as error:
-        raise InputError(f"path: {shown(path)} cannot be read: {error.strerror}") from None
+def read_cells(
+    path: Path,
+    columns: Sequence[str],
+    categorical: Sequence[str],
+    separator: str,
+    decimal: Decimal,
+    faults: Faults,
+) -> tuple[Reading, dict[str, int]]:
+    """Return the cells of columns, and the line of each one's first gap; add what is wrong with them to `faults`."""
+    header = header_of(path, separator)
+    places = {name: header.index(name) for name in columns}
+    found: Reading = {name: [] if name in categorical else array("d") for name in columns}
+    first: dict[str, int] = {}
+    with opened(path, separator) as lines:
+        next(lines)
+        for numbered in batches(lines):
+            faults.rows += len(numbered)
+            whole = [row for row in numbered if len(row[1]) == len(header)]
+            if len(whole) == len(numbered) and fast(numbered, places, found, decimal):
+                note_gaps(numbered, places, found, first)
+                continue
+            for line, cells in numbered:
+                read_line(line, cells, len(header), places, found, decimal, faults)
+            note_gaps(whole, places, found, first)
+    if not faults.rows:
+        raise InputError(f"{shown(path)} has a header but no rows; at least one is needed")
+    return found, first
 
 
-def undecodable(path: Path, place: int) -> int:
-    """Return how many bytes come before the first that cannot be decoded; `place` counts from somewhere in the file."""
-    try:
-        path.read_bytes().decode()
-    except UnicodeDecodeError as error:
-        return error.start
-    return place  # The file has changed meanwhile.
+def batches(lines: Iterator[tuple[int, list[str]]]) -> Iterator[list[tuple[int, list[str]]]]:
+    """Yield lines, many at a time."""
+    while batch := list(islice(lines, TOGETHER)):
+        yield batch
 
 
-class Faults:
-    """What is wrong with the cells of a file: the first in words, all of them counted by column."""
-
-    def __init__(self) -> None:
-        self.listed: list[str] = []
-        self.counts: Counter[str] = Counter()
-
-    @property
-    def count(self) -> int:
-        """How many there are."""
-        return self.counts.total()
-
-    def add(self, sentence: str, *, where: str) -> None:
-        """Note one of them."""
-        self.counts[where] += 1
-        if len(self.listed) < LISTED_CELLS:
-            self.listed.append(sentence)
-
-    def described(self) -> str:
-        """Return them in words."""
-        said, left = "; ".join(self.listed), self.count - len(self.listed)
-        if not left:
-            return said
-        most = [f"{where} {count}" for where, count in self.counts.most_common(LISTED_COUNTS)]
-        return f"{said}; and {left} more; by column: {listing(most, len(self.counts))}"
+def fast(numbered: list[tuple[int, list[str]]], places: dict[str, int], found: Reading, decimal: Decimal) -> bool:
+    """Add the cells of lines to `found`, unless any cell is no number: then add none, and return False."""
+    read: dict[str, list[Any]] = {}
+    for name, place in places.items():
+        texts = [cells[place] for _, cells in numbered]
+        if isinstance(found[name], list):
+            words = {text: category(text) for text in set(texts)}
+            read[name] = [words[text] for text in texts]
+            continue
+        values = numbers(texts, decimal)
+        if values is None:
+            return False
+        read[name] = values.tolist()
+    for name, cells in read.items():
+        found[name].extend(cells)
+    return True
 
 
-def parse_row(line: int, cells: Sequence[str], width: int, places: dict[str, int], faults: Faults) -> list[float]:
-    """Return the numbers of one line at the places of the columns, and add what is wrong with it to `faults`."""
+def read_line(
+    line: int,
+    cells: Sequence[str],
+    width: int,
+    places: dict[str, int],
+    found: Reading,
+    decimal: Decimal,
+    faults: Faults,
+) -> None:
+    """Add the cells of one line to `found`, and what is wrong with it to `faults`."""
     if len(cells) != width:
         faults.add(f"line {line} has {len(cells)} cells where the header has {width}", where="lines of another length")
-        return [math.nan] * len(places)
-    row = []
+        return
     for name, place in places.items():
-        cell = cells[place].strip()
-        try:
-            value = math.nan if "_" in cell else float(cell)
-        except ValueError:
-            value = math.nan
-        if not math.isfinite(value):
-            column = cut(visible(name), LONGEST_CELL)
-            text = cut(repr(cell[: LONGEST_CELL + 1]), LONGEST_CELL)
-            faults.add(f"line {line}, column {column}: {text} is not a finite number", where=column)
-        row.append(value)
-    return row
+        column = found[name]
+        if isinstance(column, list):
+            column.append(category(cells[place]))
+            continue
+        value = number(cells[place], decimal)
+        if value is None:
+            faults.add_cell(f"line {line}", name, cells[place].strip())
+        column.append(0.0 if value is None else value)
 
 
-# --- Words of bounded length.
+def category(text: str) -> str:
+    """Return a word, "" where it is missing."""
+    text = text.strip()
+    return "" if text in MISSING else text
 
 
-def quoted(names: Sequence[str]) -> str:
-    """Return the first of the names for a message, and how many more there are: 'a', 'b'."""
-    return listing([cut(repr(name), LONGEST_CELL) for name in islice(names, LISTED_NAMES)], len(names))
+def note_gaps(
+    numbered: list[tuple[int, list[str]]], places: dict[str, int], found: Reading, first: dict[str, int]
+) -> None:
+    """Note the line of the first gap of every column, of which the last lines have just been read."""
+    for name in places:
+        if name in first or not numbered:
+            continue
+        for (line, _), value in zip(numbered, found[name][-len(numbered) :], strict=True):
+            if str(value) in {"", "nan"}:
+                first[name] = line
+                break
 
 
-def listing(first: Sequence[str], count: int) -> str:
-    """Return the first of `count` words for a message, and how many more there are."""
-    return ", ".join(first) + (f" and {count - len(first)} more" if count > len(first) else "")
-
-
-def shown(path: Path) -> str:
-    """Return a path for a message."""
-    return cut(visible(str(path)), LONGEST_PATH)
+def dialect_notes(separator: str, decimal: Decimal) -> tuple[str, ...]:
+    """Return in words what differs from commas between cells and points before decimals."""
+    said = []
+    if separator != Delimiter.comma.value:
+        said.append({";": "semicolons", "\t": "tabs", "|": "pipes"}[separator] + " between cells")
+    if decimal is Decimal.comma:
+        said.append("decimal commas")
+    return tuple(said)

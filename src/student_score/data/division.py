@@ -46,12 +46,14 @@ class Division:
             check_fraction(name, getattr(self, name))
         if self.folds is None:
             if self.fold:
-                raise InputError(f"fold={self.fold}: there are no folds; folds=5 makes five, counted from 0")
+                raise InputError(
+                    f"fold={self.fold}: it must lie in 0..folds - 1, and there are no folds; folds=5 makes five"
+                )
             return
         if self.folds < 2:
             raise InputError(f"folds={self.folds}: it must be at least 2")
         if not 0 <= self.fold < self.folds:
-            raise InputError(f"fold={self.fold}: it must lie in 0..{self.folds - 1}, as folds={self.folds}")
+            raise InputError(f"fold={self.fold}: it must lie in 0..folds - 1, here in 0..{self.folds - 1}")
         if self.test_fraction:
             raise InputError(
                 f"test_fraction={self.test_fraction}: with folds={self.folds} the test rows are a fold; leave one out"

@@ -1,5 +1,6 @@
 """From what a file has to what a network takes: gaps filled, categories as indicators, all learned on training rows."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -31,13 +32,17 @@ class Preparation:
     """What was learned of each column on the training rows: a mean to fill gaps with, or its categories.
 
     Attributes:
-        transformer: scikit-learn's `ColumnTransformer`, fitted; None where numbers stay as they are.
+        columns: of the file (n_columns,), in their order.
+        imputer: scikit-learn's `SimpleImputer`, fitted on the columns of numbers; None where they stay as they are.
+        encoder: its `OneHotEncoder`, fitted on the columns of words; None where there are none.
         names: of the features (n_features,) that it makes: the column's, or `column=category` for an indicator.
         means: of each column of numbers in which gaps are filled, by its name.
         categories: of each column of words, by its name, sorted. Two categories have one indicator, that of the second.
     """
 
-    transformer: Any
+    columns: tuple[str, ...]
+    imputer: Any
+    encoder: Any
     names: tuple[str, ...]
     means: dict[str, float]
     categories: dict[str, tuple[str, ...]]
@@ -54,33 +59,29 @@ class Preparation:
         Raises:
             InputError: a column has no number at all.
         """
+        columns = tuple(map(str, frame.columns))
         if not categorical and not fill:
-            return cls(None, tuple(frame.columns), {}, {})
-        from sklearn.compose import ColumnTransformer  # Late: they take a second to import.
-        from sklearn.impute import SimpleImputer
+            return cls(columns, None, None, columns, {}, {})
+        from sklearn.impute import SimpleImputer  # Late: they take a second to import.
         from sklearn.preprocessing import OneHotEncoder
 
-        for name in frame.columns:
-            if fill and name not in categorical and frame[name].isna().all():
-                raise InputError(f"missing=mean: no training row has a number in the column {shown(name)}")
-        steps = [
-            (
-                str(place),
-                OneHotEncoder(drop="if_binary", sparse_output=False)
-                if name in categorical
-                else (SimpleImputer() if fill else "passthrough"),
-                [name],
-            )
-            for place, name in enumerate(frame.columns)
-        ]
-        transformer = ColumnTransformer(steps).fit(frame)
-        fitted = {step[2][0]: step[1] for step in transformer.transformers_[: len(steps)]}
-        return cls(
-            transformer=transformer,
-            names=tuple(label for name, step in fitted.items() for label in labels(name, step)),
-            means={name: float(step.statistics_[0]) for name, step in fitted.items() if hasattr(step, "statistics_")},
-            categories={name: tuple(map(str, fitted[name].categories_[0])) for name in categorical},
-        )
+        numeric, words = [name for name in columns if name not in categorical], [*categorical]
+        means, categories, names = {}, {}, {name: [name] for name in numeric}
+        imputer = encoder = None
+        if fill and numeric:
+            numbers = frame[numeric].to_numpy(dtype=np.float64)
+            for name, column in zip(numeric, numbers.T, strict=True):
+                check_mean(name, column[~np.isnan(column)])
+            imputer = SimpleImputer().fit(numbers)
+            means = dict(zip(numeric, imputer.statistics_.tolist(), strict=True))
+        if words:
+            encoder = OneHotEncoder(drop="if_binary", sparse_output=False).fit(frame[words].to_numpy(dtype=object))
+            categories = {name: tuple(map(str, of)) for name, of in zip(words, encoder.categories_, strict=True)}
+            names |= {name: labels(name, categories[name]) for name in words}
+        made = tuple(label for name in columns for label in names[name])
+        if repeated := [name for name, count in Counter(made).items() if count > 1]:
+            raise InputError(f"categorical: two features would be called {listed(repeated)}; rename a column")
+        return cls(columns, imputer, encoder, made, means, categories)
 
     def features(self, frame: "pd.DataFrame") -> Floats:
         """Return a frame with the columns that were learned of as features (n, n_features).
@@ -88,26 +89,46 @@ class Preparation:
         Raises:
             InputError: it has a category that no training row had.
         """
-        if self.transformer is None:
-            plain: Floats = frame.to_numpy(dtype=np.float64)
-            return plain
+        numeric = [name for name in self.columns if name not in self.categories]
+        numbers = frame[numeric].to_numpy(dtype=np.float64)
+        if self.imputer is not None:
+            numbers = self.imputer.transform(numbers)
+        if self.encoder is None:
+            return np.ascontiguousarray(numbers)
         for name, known in self.categories.items():
             if unseen := sorted(set(frame[name]) - set(known)):
                 raise InputError(
                     f"categorical: the column {shown(name)} has {listed(unseen)}, which no training row has; they have "
                     f"{listed(known)}"
                 )
-        features: Floats = np.ascontiguousarray(self.transformer.transform(frame), dtype=np.float64)
-        return features
+        indicators = self.encoder.transform(frame[[*self.categories]].to_numpy(dtype=object))
+        made = [*numeric, *(label for name, known in self.categories.items() for label in labels(name, known))]
+        features = np.column_stack([numbers, indicators])
+        return np.ascontiguousarray(features[:, order(made, self.names)])
 
 
-def labels(name: str, step: Any) -> list[str]:
-    """Return the names of the features that a fitted step makes of a column."""
-    if not hasattr(step, "categories_"):
-        return [name]
-    [categories] = step.categories_
-    dropped = step.drop_idx_[0] if step.drop_idx_ is not None else None
-    return [f"{name}={category}" for place, category in enumerate(categories) if place != dropped]
+def order(made: Sequence[str], names: Sequence[str]) -> list[int]:
+    """Return the place in `made` of each of `names`."""
+    places = {name: place for place, name in enumerate(made)}
+    return [places[name] for name in names]
+
+
+def check_mean(name: str, numbers: Floats) -> None:
+    """Raise InputError unless the numbers of a column, (n,), have a finite mean."""
+    if not len(numbers):
+        raise InputError(f"missing=mean: no training row has a number in the column {shown(name)}")
+    with np.errstate(all="ignore"):  # What is too large gets a sentence.
+        finite = np.isfinite(np.sum(numbers))
+    if not finite:
+        raise InputError(
+            f"missing=mean: numbers of the column {shown(name)} reach {np.abs(numbers).max():.3g}, too large for a "
+            "mean; correct or leave out what is no measurement"
+        )
+
+
+def labels(name: str, categories: Sequence[str]) -> list[str]:
+    """Return the names of the features that are made of a column; two categories make one, that of the second."""
+    return [f"{name}={category}" for category in (categories[1:] if len(categories) == 2 else categories)]
 
 
 def shown(name: str) -> str:

@@ -28,6 +28,9 @@ class Rows:
     targets: Floats
 
     def __post_init__(self) -> None:
+        # Row after row, whatever the source: means, and so every bit after them, depend on the layout in memory.
+        for name in ("features", "targets"):
+            object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=np.float64, order="C"))
         if self.features.ndim != 2 or self.features.shape[:1] != self.targets.shape or 0 in self.features.shape:
             raise InputError(
                 f"features of shape {self.features.shape} and targets of shape {self.targets.shape}: "
@@ -68,16 +71,22 @@ class Scaling:
 
     @classmethod
     def fit(cls, rows: Rows, scale: Scale) -> "Scaling":
-        """Return the scaling that standardises the given, that is the training, rows."""
+        """Return the scaling that standardises the given, that is the training, rows.
+
+        Raises:
+            InputError: numbers are so large that their variance is not finite.
+        """
         n_features = rows.features.shape[1]
         if scale is Scale.none:
             return cls(np.zeros(n_features), np.ones(n_features))
         from sklearn.preprocessing import StandardScaler  # Late: it takes a second to import.
 
-        features = StandardScaler().fit(rows.features)
+        with np.errstate(all="ignore"):  # What is too large gets a sentence.
+            features, target = StandardScaler().fit(rows.features), StandardScaler().fit(rows.targets[:, None])
+        check_finite("a feature", rows.features, features.var_, scale)
         if scale is Scale.features:
             return cls(features.mean_, features.scale_)
-        target = StandardScaler().fit(rows.targets[:, None])
+        check_finite("the target", rows.targets[:, None], target.var_, scale)
         return cls(features.mean_, features.scale_, float(target.mean_[0]), float(target.scale_[0]))
 
     @property
@@ -96,6 +105,16 @@ class Scaling:
     def scores(self, outputs: Floats) -> Floats:
         """Return the network's outputs (n,) as score points."""
         return outputs * self.target_deviation + self.target_mean
+
+
+def check_finite(whose: str, columns: Floats, variances: Floats, scale: Scale) -> None:
+    """Raise InputError, naming the largest number, unless the variance of every column (n, k) is finite."""
+    bad = ~np.isfinite(variances)
+    if bad.any():
+        raise InputError(
+            f"scale={scale.name}: numbers of {whose} reach {np.abs(columns[:, bad]).max():.3g}, too large for a "
+            "standard deviation; correct or leave out what is no measurement"
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,21 +1,29 @@
 """Students as a file has them: numbers that may be missing, and words."""
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from student_score.arrays import Floats
 from student_score.data.division import Division, Indices
-from student_score.data.preparation import Missing, Preparation
+from student_score.data.preparation import Missing, Preparation, shown
 from student_score.data.rows import Rows, Scale, Split, split_parts
+from student_score.data.text_file import shown as path_shown
 from student_score.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+MOST_CATEGORIES = 100
+"""Categories of a column at most; a name or a number of each student is no category."""
+
+LISTED_GAPS = 5
+"""Columns with missing cells that a message lists."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,11 +35,19 @@ class Table:
             categories as str, "" where one is missing.
         targets: (n,) scores, NaN where one is missing.
         categorical: the columns of `frame` that hold categories.
+        target: the name of the scores.
+        first_gaps: the line of the first missing cell of each column, by its name, where it is known.
+        notes: what is to be said before these rows train, a sentence each.
+        path: the file they come from.
     """
 
     frame: "pd.DataFrame"
     targets: Floats
     categorical: tuple[str, ...] = ()
+    target: str = "the target"
+    first_gaps: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    path: Path | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -43,6 +59,62 @@ class Table:
 
         return cls(pd.DataFrame(rows.features, columns=list(features)), rows.targets)
 
+    @classmethod
+    def read(
+        cls,
+        columns: Mapping[str, Sequence[object]],
+        features: Sequence[str],
+        target: str | None,
+        *,
+        categorical: tuple[str, ...] = (),
+        first_gaps: Mapping[str, int],
+    ) -> "Table":
+        """Return columns that were read, by their names, as a table; without a target every score is missing.
+
+        Raises:
+            InputError: a column has too many categories.
+        """
+        import pandas as pd  # Late: it takes a third of a second to import.
+
+        for name in categorical:
+            if (count := len({*columns[name]} - {""})) > MOST_CATEGORIES:
+                raise InputError(
+                    f"categorical: the column {shown(name)} has {count:,} categories, of which each would be a "
+                    f"feature; at most {MOST_CATEGORIES} can be, so leave it out or group them"
+                )
+        frame = pd.DataFrame(
+            {
+                name: pd.Series(list(columns[name]), dtype=object)
+                if name in categorical
+                else np.array(columns[name], dtype=np.float64)
+                for name in features
+            }
+        )
+        targets = np.full(len(frame), np.nan) if target is None else np.array(columns[target], dtype=np.float64)
+        return cls(frame, targets, categorical, target or "the target", first_gaps)
+
+    def noted(self, path: Path, dialect: Sequence[str]) -> "Table":
+        """Return the table with its file, and a note on it where it is not all commas, points and whole rows."""
+        parts = [*dialect, f"{len(self):,} rows"]
+        if gaps := [f"{shown(column)} {count:,}" for column, count in self.missing.items()]:
+            parts.append(f"missing cells: {', '.join(gaps[:LISTED_GAPS])}{' and more' if gaps[LISTED_GAPS:] else ''}")
+        if len(self) > 1 and (
+            still := [name for name in self.frame if (self.frame[name] == self.frame[name].iloc[0]).all()]
+        ):
+            listed = ", ".join(shown(str(name)) for name in still[:LISTED_GAPS])
+            parts.append(f"columns that never vary, of which nothing can be learned: {listed}")
+        notes = (f"{shown(path.name)}: {'; '.join(parts)}",) if len(parts) > 1 else ()
+        return replace(self, path=path, notes=notes)
+
+    @property
+    def missing(self) -> dict[str, int]:
+        """How many cells are missing, by the name of the column, those alone that have any."""
+        gaps = {**self.gaps}
+        of_target = gaps.pop("")
+        without_scores = of_target == len(self) and self.target == "the target"
+        gaps |= {} if without_scores else {self.target: of_target}
+        return {name: count for name, count in gaps.items() if count}
+
     @property
     def numeric(self) -> list[str]:
         """The columns that hold numbers."""
@@ -50,7 +122,8 @@ class Table:
 
     def take(self, indices: Indices) -> "Table":
         """Return the rows at `indices`, in that order."""
-        return Table(self.frame.iloc[indices].reset_index(drop=True), self.targets[indices], self.categorical)
+        frame = self.frame.iloc[indices].reset_index(drop=True)
+        return replace(self, frame=frame, targets=self.targets[indices], first_gaps={}, notes=())
 
     @cached_property
     def gaps(self) -> dict[str, int]:
@@ -79,6 +152,32 @@ class Table:
         return found.hexdigest()
 
 
+def check_gaps(table: Table, *, filled: bool = False) -> None:
+    """Raise InputError if a cell is missing that is not filled: one of the target or, unless `filled`, any other.
+
+    The message counts them by column, and has the ways out.
+    """
+    gaps = table.missing
+    if filled:
+        gaps = {name: count for name, count in gaps.items() if name == table.target or name in table.categorical}
+    if not gaps:
+        return
+    said = [
+        f"{shown(name)} {count:,}" + (f" (the first in line {line})" if (line := table.first_gaps.get(name)) else "")
+        for name, count in list(gaps.items())[:LISTED_GAPS]
+    ]
+    more = f" and {len(gaps) - LISTED_GAPS} more columns" if len(gaps) > LISTED_GAPS else ""
+    whole, scores = len(table.whole()), table.target in gaps
+    drop = f"dataset.missing=drop leaves out their rows, so that {whole:,} of {len(table):,} stay"
+    mean = "" if scores or filled else "; dataset.missing=mean fills numbers with their mean of the training rows"
+    raise InputError(
+        f"missing={'mean' if filled else 'error'}: "
+        + ("no mean can stand for a score or a category, and " if filled else "")
+        + (f"in {path_shown(table.path)} " if table.path else "")
+        + f"cells are missing: {', '.join(said)}{more}; {drop}{mean}"
+    )
+
+
 def split_table(table: Table, division: Division, *, scale: Scale, missing: Missing) -> tuple[Split, Preparation]:
     """Divide rows, learn from the training rows how all are prepared, and scale them.
 
@@ -87,8 +186,10 @@ def split_table(table: Table, division: Division, *, scale: Scale, missing: Miss
     """
     if missing is Missing.drop:
         table = table.whole()
-    if not len(table):
-        raise InputError("missing=drop: no row is without a missing cell")
+        if not len(table):
+            raise InputError("missing=drop: no row is without a missing cell")
+    else:
+        check_gaps(table, filled=missing is Missing.mean)
     parts = division.parts(len(table))
     preparation = Preparation.fit(table.frame.iloc[parts.train], table.categorical, fill=missing is Missing.mean)
     rows = [

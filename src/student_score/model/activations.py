@@ -70,7 +70,8 @@ class Activation(Enum):
 
     def each(self, z: Floats, part: int) -> Floats:
         """Return the output (part 0) or the slope (part 1) for each element of `z`."""
-        values = [self.evaluate(value)[part] for value in z.ravel().tolist()]
+        evaluate = self.evaluate  # Once, not for each element.
+        values = [evaluate(value)[part] for value in z.ravel().tolist()]
         return np.array(values, dtype=np.float64).reshape(z.shape)
 
 
@@ -138,11 +139,63 @@ def identity(z: float) -> tuple[float, float]:
     return z, 1.0
 
 
+TERMS = [1.0 / math.factorial(order) for order in range(13, 2, -1)] + [0.5]
+"""Of the series in `exponential`."""
+
+Both = tuple[Floats, Floats]
+"""Outputs and slopes of whole arrays: by the operations of the functions above in their order, so with their bits."""
+
+
+def relus(z: Floats) -> Both:
+    """Rectify each element."""
+    return np.where(z > 0.0, z, 0.0), np.where(z > 0.0, 1.0, 0.0)
+
+
+def leaky_relus(z: Floats) -> Both:
+    """Return each element above zero, LEAKY_SLOPE times the others."""
+    return np.where(z > 0.0, z, LEAKY_SLOPE * z), np.where(z > 0.0, 1.0, LEAKY_SLOPE)
+
+
+def exponentials(t: Floats) -> Both:
+    """Return (power, rest) as `exponential` does."""
+    within = np.where(t < LOWEST, LOWEST, t)
+    k = (within * PER_LN2 + ROUNDER) - ROUNDER
+    r = (within - k * LN2_HIGH) - k * LN2_LOW
+    series = np.full_like(r, TERMS[0])
+    for term in TERMS[1:]:
+        series = series * r + term
+    power = np.where(k <= 0.0, np.ldexp(1.0, np.where(k <= 0.0, k, 0.0).astype(np.int64)), k)
+    return np.where(t < LOWEST, 0.0, power), r + r * r * series
+
+
+def tanhs(z: Floats) -> Both:
+    """Return the hyperbolic tangents and their slopes."""
+    power, rest = exponentials(-2.0 * np.abs(z))
+    decay = power * rest + (power - 1.0)
+    output = np.copysign(decay / (2.0 + decay), z)
+    return output, 1.0 - output * output
+
+
+def sigmoids(z: Floats) -> Both:
+    """Return 1 / (1 + e^-z) and its slopes."""
+    power, rest = exponentials(-np.abs(z))
+    decay = power + power * rest
+    return np.where(z >= 0.0, 1.0, decay) / (1.0 + decay), decay / ((1.0 + decay) * (1.0 + decay))
+
+
+def identities(z: Floats) -> Both:
+    """Return the elements as they are, and slopes of 1."""
+    return z.copy(), np.ones_like(z)
+
+
 class Entry(NamedTuple):
     """What is known of an activation."""
 
     evaluate: Callable[[float], tuple[float, float]]
     """z -> (output, slope), in operations that compiled code repeats bit by bit."""
+
+    evaluate_all: Callable[[Floats], Both]
+    """The same of each element of an array, a hundred times as fast."""
 
     bend: Callable[[Floats, Floats], Floats]
     """(outputs, slopes) -> second derivatives."""
@@ -156,11 +209,11 @@ def straight(outputs: Floats, _slopes: Floats) -> Floats:
 
 
 TABLE: dict[Activation, Entry] = {
-    Activation.relu: Entry(relu, straight, has_kinks=True),
-    Activation.leaky_relu: Entry(leaky_relu, straight, has_kinks=True),
-    Activation.tanh: Entry(tanh, lambda outputs, slopes: -2.0 * outputs * slopes),
-    Activation.sigmoid: Entry(sigmoid, lambda outputs, slopes: (1.0 - 2.0 * outputs) * slopes),
-    Activation.identity: Entry(identity, straight),
+    Activation.relu: Entry(relu, relus, straight, has_kinks=True),
+    Activation.leaky_relu: Entry(leaky_relu, leaky_relus, straight, has_kinks=True),
+    Activation.tanh: Entry(tanh, tanhs, lambda outputs, slopes: -2.0 * outputs * slopes),
+    Activation.sigmoid: Entry(sigmoid, sigmoids, lambda outputs, slopes: (1.0 - 2.0 * outputs) * slopes),
+    Activation.identity: Entry(identity, identities, straight),
 }
 
 

@@ -8,6 +8,9 @@ from student_score.errors import InputError
 MASK = (1 << 64) - 1
 """Keeps a sum or a product within 64 bits."""
 
+STRIDE = 0x9E3779B97F4A7C15
+"""By which the generator's state grows with each draw."""
+
 
 class Sampling(Enum):
     """How the rows of an epoch are chosen.
@@ -83,13 +86,19 @@ def row_orders(
         yield order
 
 
+def seed_after(sampling: Sampling, n_rows: int, epochs: int, *, seed: int) -> int:
+    """Return the seed with which `row_orders` goes on after so many epochs as if it had not been interrupted."""
+    draws = {Sampling.shuffled: n_rows - 1, Sampling.with_replacement: n_rows}.get(sampling, 0)
+    return (seed + epochs * draws * STRIDE) & MASK
+
+
 def draw(state: int, bound: int) -> tuple[int, int]:
     """Return the generator's next state and a random integer in 0..bound-1.
 
     SplitMix64 (Steele, Lea and Flood 2014) instead of numpy's generators: eight lines of integer arithmetic that a
     compiled trainer repeats exactly, and a stream that no new version of a library changes.
     """
-    state = (state + 0x9E3779B97F4A7C15) & MASK
+    state = (state + STRIDE) & MASK
     mixed = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & MASK
     mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & MASK
     mixed ^= mixed >> 31

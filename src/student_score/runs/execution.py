@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import inf
 from time import perf_counter, time
 
@@ -47,12 +48,31 @@ class Run:
         curve = self.trajectory.test_mse
         return None if curve is None or not len(curve) else float(curve[-1])
 
+    @cached_property
+    def validation_mse(self) -> float | None:
+        """The mean squared error of the final weights on the validation rows; None without any, or if it diverged."""
+        rows = self.task.split.validation
+        if rows is None or self.trajectory.diverged_epoch is not None:
+            return None
+        scores = predict_scores(
+            self.trajectory.final,
+            rows.features,
+            activation=self.task.config.network.activation,
+            scaling=self.task.split.scaling,
+        )
+        with np.errstate(over="ignore"):  # A training that blew up without diverging may err by more than a double.
+            return float(np.mean((scores - rows.targets) ** 2))
+
     @property
     def objective(self) -> float:
-        """What an optimiser would make small: the final test_mse, train_mse without test rows, inf if diverged."""
+        """What an optimiser would make small: the final validation_mse, else test_mse, else train_mse; inf if diverged.
+
+        Where there are validation rows they decide, so that the test rows select nothing.
+        """
         if self.trajectory.diverged_epoch is not None:
             return inf
-        return self.trajectory.end.train_mse if self.test_mse is None else self.test_mse
+        errors = (self.validation_mse, self.test_mse, self.trajectory.end.train_mse)
+        return next(error for error in errors if error is not None)
 
 
 def execute(task: Task) -> Run:

@@ -8,7 +8,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from student_score.config.schema import Config
-from student_score.data.csv_file import shown
+from student_score.data.text_file import shown
 from student_score.errors import InputError
 from student_score.model.activations import Activation
 from student_score.training.setup import Trainer

@@ -29,8 +29,12 @@ STANDING = ("training.learning_rate", "network.activation", "network.hidden_size
 """Keys that stand in every run's name."""
 
 
-TABLED = ("avg_loss", "train_mse", "test_mse", "collapse_epoch", "diverged_epoch")
+TABLED = ("avg_loss", "train_mse", "validation_mse", "test_mse", "collapse_epoch", "diverged_epoch")
 """Metrics that a sweep's table has a column for, beside those of the baselines."""
+
+
+LEAST_ERROR = "baseline/least_possible/expected_mse"
+"""Of simulated students: the error on new ones of the best prediction there is."""
 
 
 LONGEST_NAME = 250
@@ -72,7 +76,8 @@ def params(task: Task) -> dict[str, str]:
 def identity_tags(task: Task) -> dict[str, str]:
     """Return the tags that say what was trained, on which rows, with which code and versions."""
     hashes = {"config_hash": task.description.config_hash, "job_hash": task.description.job_hash}
-    return {**hashes, "data.sha256": task.data_digest, **provenance()}
+    notes = {"data.notes": " ".join(task.notes)} if task.notes else {}
+    return {**hashes, "data.sha256": task.data_digest, **notes, **provenance()}
 
 
 LONGEST_CAUSE = 1000
@@ -122,10 +127,13 @@ def scalars(run: Run) -> dict[str, float | None]:
         "collapse_epoch": trajectory.collapse_epoch,
         "units.dead": float(np.count_nonzero(trajectory.dead_units)) or None,
         "units.prediction_spread": end.prediction_spread,
+        "validation_mse": run.validation_mse,
     }
     for name, baseline in run.baselines.items():
         metrics[f"baseline/{name}/train_mse"] = baseline.train_mse
+        metrics[f"baseline/{name}/validation_mse"] = baseline.validation_mse
         metrics[f"baseline/{name}/test_mse"] = baseline.test_mse
+    metrics[LEAST_ERROR] = run.task.least_error
     if trajectory.final.size <= LISTED_PARAMETERS:
         metrics |= {f"weight.{name}": value for name, value in trajectory.final.named()}
     return metrics
@@ -167,7 +175,7 @@ def inputs(task: Task) -> list[Input]:
             name=dataset.name,
             digest=rows.digest(),
             context=context,
-            source=json.dumps({"uri": dataset.path}),
+            source=json.dumps({"uri": dataset.origin}),
             profile=json.dumps({"rows": len(rows), "features": dataset.features, "target": dataset.target}),
         )
         for context, rows in (("training", split.train), ("validation", split.validation), ("testing", split.test))
@@ -182,7 +190,7 @@ def note(run: Run) -> str:
     described = described_collapse(trajectory)
     collapse = f" Collapsed in epoch: {described}." if described else ""
     diverged = f" It diverged in epoch {trajectory.diverged_epoch}." if trajectory.diverged_epoch else ""
-    baselines = ", ".join(f"{label} {run.baselines[name].train_mse:.4g}" for name, (label, _) in BASELINES.items())
+    baselines = ", ".join(f"{BASELINES[name][0]} {found.train_mse:.4g}" for name, found in run.baselines.items())
     return (
         f"{len(trajectory.avg_loss)} of {training.epochs} epochs at learning rate {training.learning_rate:g} on "
         f"{rows} rows ({training.sampling.name}); {network.hidden_size} {network.activation.name} units, "
@@ -193,6 +201,10 @@ def note(run: Run) -> str:
 
 YAML_DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 """Ten times as fast where PyYAML was built with libyaml."""
+
+
+MOST_PREDICTED = 1000
+"""Rows of a file up to which predictions.csv has them: those of 10,000, for 500 runs, take 300 MB and a minute."""
 
 
 def write_files(run: Run, folder: Path) -> None:
@@ -211,14 +223,25 @@ def write_files(run: Run, folder: Path) -> None:
 
 
 def weights(run: Run) -> dict[str, object]:
-    """Return all that is needed to predict without this project; a weight that is not finite is null."""
-    final, scaling = run.trajectory.final, run.task.split.scaling
+    """Return all that is needed to predict without this project; a weight that is not finite is null.
+
+    `student_score.serving.model` says what each is, and predicts from them.
+    """
+    task, final, scaling = run.task, run.trajectory.final, run.task.split.scaling
+    dataset, preparation = task.config.dataset, task.preparation
 
     def numbers(array: Floats) -> object:
         return np.where(np.isfinite(array), array.astype(object), np.array(None)).tolist()
 
     return {
-        "activation": run.task.config.network.activation.name,
+        "kind": "network",
+        "columns": dataset.features,
+        "means": preparation.means,
+        "categories": preparation.categories,
+        "target": dataset.target,
+        "target_range": dataset.target_range,
+        "target_seen": [float(task.split.train.targets.min()), float(task.split.train.targets.max())],
+        "activation": task.config.network.activation.name,
         "w1": numbers(final.w1),
         "b1": numbers(final.b1),
         "w2": numbers(final.w2),
@@ -231,7 +254,10 @@ def weights(run: Run) -> dict[str, object]:
 
 
 def prediction_table(run: Run) -> Iterator[list[object]]:
-    """Yield a line a row: which rows they are, the features, the true score if known, the prediction."""
+    """Yield a line a row: which rows they are, the features, the true score if known, the prediction in its range.
+
+    New rows always have one, those of the file if they are at most MOST_PREDICTED.
+    """
     task = run.task
     groups: list[tuple[str, Floats, Sequence[float | str]]] = [
         (name, rows.features, rows.targets.tolist())
@@ -240,15 +266,17 @@ def prediction_table(run: Run) -> Iterator[list[object]]:
             ("validation", task.split.validation),
             ("testing", task.split.test),
         )
-        if rows is not None
+        if rows is not None and len(task.split) <= MOST_PREDICTED
     ]
     groups.append(("new", task.new_inputs, [""] * len(task.new_inputs)))
     for name, features, targets in groups:
-        scores = predict_scores(
-            run.trajectory.final,
-            features,
-            activation=task.config.network.activation,
-            scaling=task.split.scaling,
+        scores = task.within(
+            predict_scores(
+                run.trajectory.final,
+                features,
+                activation=task.config.network.activation,
+                scaling=task.split.scaling,
+            )
         )
         for row, target, score in zip(features.tolist(), targets, scores.tolist(), strict=True):
             yield [name, *row, target, score]

@@ -1,5 +1,8 @@
 """A task: a checked configuration with its rows and its start, ready to train."""
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,9 +15,9 @@ from student_score.config.dataset import DatasetConfig
 from student_score.config.identity import Description, describe
 from student_score.config.schema import Config, keys_of
 from student_score.data.csv_file import read_table
-from student_score.data.preparation import Preparation
+from student_score.data.preparation import Missing, Preparation
 from student_score.data.rows import Split
-from student_score.data.simulation import simulate
+from student_score.data.simulation import least_error, simulate
 from student_score.data.table import Table, split_table
 from student_score.errors import InputError
 from student_score.model.network import Parameters, initialise
@@ -38,12 +41,17 @@ PLACE = 40
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """A checked configuration with its rows and its start."""
+    """A checked configuration with its rows and its start.
+
+    Attributes:
+        notes: what was found out of the rows' file, a sentence each.
+    """
 
     config: Config
     split: Split
     preparation: Preparation
     data_digest: str
+    notes: tuple[str, ...] = ()
 
     @property
     def start(self) -> Parameters:
@@ -75,20 +83,24 @@ class Task:
     @property
     def new_inputs(self) -> Floats:
         """Further inputs (m, n_features) to predict, as the network takes them."""
-        dataset = self.config.dataset
-        if not dataset.new_inputs:
-            return np.empty((0, len(self.feature_names)))
-        import pandas as pd  # Late: it takes a third of a second to import.
+        return inputs(self.config.dataset, self.preparation)
 
-        frame = pd.DataFrame(dataset.new_inputs, columns=dataset.features)
-        with keys_of("dataset"):
-            return self.preparation.features(frame)
+    @property
+    def least_error(self) -> float | None:
+        """The mean squared error on new students of the best prediction there is; None unless they are simulated."""
+        dataset = self.config.dataset
+        return None if dataset.simulation is None else least_error(dataset.simulation, dataset.noise)
 
     @property
     def inputs(self) -> Floats:
         """Inputs (m, n_features) that are predicted one by one: the training rows, if few, then the new ones."""
         listed = self.split.train.features if len(self.split.train) <= LISTED_ROWS else self.new_inputs[:0]
         return np.concatenate([listed, self.new_inputs])
+
+    def within(self, scores: Floats) -> Floats:
+        """Return predicted scores (n,) as people are told them: those beyond dataset.target_range stand at its ends."""
+        ends = self.config.dataset.target_range
+        return scores if ends is None else np.clip(scores, ends[0], ends[1])
 
     @property
     def together(self) -> tuple[object, ...]:
@@ -112,16 +124,41 @@ class Task:
         return "" if seconds < WORTH_SAYING else f"This takes about {duration(seconds)}"
 
 
+def inputs(dataset: DatasetConfig, preparation: Preparation) -> Floats:
+    """Return the new inputs (m, n_features) that a configuration names, as the network takes them."""
+    if not dataset.new_inputs:
+        return np.empty((0, len(preparation.names)))
+    import pandas as pd  # Late: it takes a third of a second to import.
+
+    with keys_of("dataset"):
+        return preparation.features(pd.DataFrame(dataset.new_inputs, columns=dataset.features))
+
+
 class Known(NamedTuple):
-    """What was read for earlier tasks: tables by what was asked of a file, and splits by what was asked at all."""
+    """What was read for earlier tasks: tables by what was asked of a file, and splits by what was asked at all.
+
+    What was wrong with one is known too, or a thousand jobs would read a bad file a thousand times.
+    """
 
     tables: dict[str, tuple[Table, str]]
     splits: dict[str, tuple[Split, Preparation, str]]
+    problems: dict[str, str]
 
     @classmethod
     def nothing(cls) -> "Known":
         """Return that nothing was read yet."""
-        return cls({}, {})
+        return cls({}, {}, {})
+
+    @contextmanager
+    def problem(self, asked: str) -> Iterator[None]:
+        """Remember what is wrong with what was asked; if it is known, say so without any work."""
+        if asked in self.problems:
+            raise InputError(self.problems[asked])
+        try:
+            yield
+        except InputError as error:
+            self.problems[asked] = str(error)
+            raise
 
 
 def prepare(config: Config, known: Known | None = None) -> Task:
@@ -138,42 +175,50 @@ def prepare(config: Config, known: Known | None = None) -> Task:
     known = Known.nothing() if known is None else known
     asked = repr(config.dataset)
     if asked not in known.splits:
-        read = read_split(config.dataset, known)
-        check_total(len(known.splits) + 1, read[0])
-        known.splits[asked] = read
+        with known.problem(asked):
+            found = read_split(config.dataset, known)
+        check_total(len(known.splits) + 1, found[0])
+        _ = inputs(config.dataset, found[1])  # Whether they can be prepared shows when they are.
+        known.splits[asked] = found
     split, preparation, data_digest = known.splits[asked]
     with keys_of("training"):
         check_row_order(training.row_order, len(split.train), training.sampling)
     check_size(config, len(preparation.names))
     check_memory(config, len(split) + len(config.dataset.new_inputs), len(preparation.names))
-    task = Task(config=config, split=split, preparation=preparation, data_digest=data_digest)
+    notes = read(config.dataset, known)[0].notes
+    task = Task(config=config, split=split, preparation=preparation, data_digest=data_digest, notes=notes)
     _ = task.start  # Whether there is such a start shows when it is made.
-    _ = task.new_inputs
     return task
 
 
 def read_split(dataset: DatasetConfig, known: Known) -> tuple[Split, Preparation, str]:
     """Return the rows a configuration names, divided, prepared and scaled, and the digest of their content."""
     with keys_of("dataset"):
-        table, digest = read(dataset, known.tables)
+        table, digest = read(dataset, known)
         split, preparation = split_table(table, dataset.division, scale=dataset.scale, missing=dataset.missing)
     return split, preparation, digest
 
 
-def read(dataset: DatasetConfig, known: dict[str, tuple[Table, str]]) -> tuple[Table, str]:
+def read(dataset: DatasetConfig, known: Known) -> tuple[Table, str]:
     """Return the rows of a file or a simulated world, and the digest of their content."""
     asked = repr(
         (dataset.simulation, dataset.n, dataset.noise, dataset.seed)
         if dataset.simulation
         else (
             *(dataset.path, dataset.features, dataset.target, dataset.categorical),
-            *(dataset.missing, dataset.delimiter, dataset.decimal),
+            *(dataset.delimiter, dataset.decimal),
         )
     )
-    if asked not in known:
-        table = read_rows(dataset)
-        known[asked] = table, table.digest()
-    return known[asked]
+    if asked not in known.tables:
+        with known.problem(asked):
+            table = read_rows(dataset)
+        for note in table.notes:  # What was found out is visible before anything is trained on it.
+            logging.getLogger(__name__).warning(note)
+        if dataset.missing is Missing.drop and table.missing:
+            rows = f"{len(table) - len(table.whole()):,} of {len(table):,} rows"
+            logging.getLogger(__name__).warning("%s are left out: a cell is missing", rows)
+        known.tables[asked] = table, table.digest()
+    return known.tables[asked]
 
 
 def read_rows(dataset: DatasetConfig) -> Table:
@@ -181,7 +226,14 @@ def read_rows(dataset: DatasetConfig) -> Table:
     if dataset.simulation is not None:
         rows = simulate(dataset.simulation, dataset.n, noise=dataset.noise, seed=dataset.seed)
         return Table.of(rows, dataset.features)
-    return read_table(Path(dataset.path).expanduser(), features=dataset.features, target=dataset.target)
+    return read_table(
+        Path(dataset.path).expanduser(),
+        features=dataset.features,
+        target=dataset.target,
+        categorical=dataset.categorical,
+        delimiter=dataset.delimiter,
+        decimal=dataset.decimal,
+    )
 
 
 def check_total(sets: int, split: Split) -> None:

@@ -2,7 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
-from student_score.data.baseline import BASELINES, EXACT, Baseline
+import numpy as np
+
+from student_score.arrays import Floats
+from student_score.data.baseline import BASELINES, EXACT, Baseline, left_out
 from student_score.masking import visible
 from student_score.model.network import Parameters
 from student_score.model.outcome import COLLAPSED_SPREAD, Outcome, r_squared
@@ -19,9 +22,11 @@ def transcript(run: Run) -> Iterator[str]:
     config, trajectory = run.task.config, run.trajectory
     yield from epoch_lines(trajectory, config.print_every)
     yield from weight_lines(trajectory.final, run.task.feature_names)
-    for values, score in zip(run.task.inputs, run.predictions, strict=True):
+    for values, score in zip(run.task.inputs, run.task.within(run.predictions), strict=True):
         described = ", ".join(described_input(n, v) for n, v in zip(run.task.feature_names, values, strict=True))
         yield f"Input: [{described}] -> Predicted score: {rounded(score, 1)}"
+    if config.dataset.target_range is not None and len(run.predictions):
+        yield outside(run.predictions, config.dataset.target_range, " and were clipped")
     yield ""
     yield f"Outcome: {trajectory.outcome.name} - {trajectory.outcome.sentence}"
     if trajectory.diverged_epoch is not None:
@@ -29,11 +34,20 @@ def transcript(run: Run) -> Iterator[str]:
     yield f"Collapsed in epoch: {described_collapse(trajectory) or 'never'}"
     yield f"Avg Loss, each error before its row's update: {trajectory.avg_loss[-1]:.4g}"
     mean = run.baselines["mean"]
-    ours = Baseline(train_mse=trajectory.end.train_mse, test_mse=run.test_mse)
+    ours = Baseline(trajectory.end.train_mse, run.test_mse, run.validation_mse)
     yield f"Mean squared error at the final weights: {described_errors(ours, mean)}"
-    for name, (label, _) in BASELINES.items():
-        yield f"{label[0].upper()}{label[1:]} on the same rows: {described_errors(run.baselines[name], mean)}"
+    for name, baseline in run.baselines.items():
+        label = BASELINES[name][0]
+        yield f"{label[0].upper()}{label[1:]} on the same rows: {described_errors(baseline, mean)}"
+    yield from least_possible(run)
     yield from reservations(run)
+
+
+def outside(scores: Floats, ends: Sequence[float], rest: str) -> str:
+    """Return in words how many predictions (n,) lie outside a range; the sentence ends with `rest`."""
+    low, high = ends
+    count = int(np.count_nonzero((scores < low) | (scores > high)))
+    return f"{count:,} of {len(scores):,} predictions lay outside {low:g} to {high:g}{rest}"
 
 
 def described_collapse(trajectory: Trajectory) -> str:
@@ -48,9 +62,18 @@ def described_collapse(trajectory: Trajectory) -> str:
     )
 
 
+def least_possible(run: Run) -> Iterator[str]:
+    """Yield the error of the best prediction there is, where students are simulated."""
+    if run.task.least_error is not None:
+        yield f"Least possible on new students of this world: {run.task.least_error:.4g}"
+
+
 def reservations(run: Run) -> Iterator[str]:
     """Yield what the numbers above do not show, where the rows leave something open."""
     split = run.task.split
+    for name, reason in left_out(split).items():
+        label = BASELINES[name][0]
+        yield f"{label[0].upper()}{label[1:]} is left out: {reason}"
     if len(split.train) == 1:
         yield "Trained on one row: its score has no variance, so that the outcome says nothing about fit"
     elif split.test is None and len(split.train) > LISTED_ROWS:
@@ -93,10 +116,12 @@ def described_input(feature: str, value: float) -> str:
 
 def described_errors(errors: Baseline, mean: Baseline) -> str:
     """Return mean squared errors in a line's form, each with the share of the mean score's that it explains."""
-    train = described_error(errors.train_mse, mean.train_mse)
-    if errors.test_mse is None or mean.test_mse is None:
-        return train
-    return f"{train}; test rows: {described_error(errors.test_mse, mean.test_mse)}"
+    said = described_error(errors.train_mse, mean.train_mse)
+    for rows in ("validation", "test"):
+        error, of_mean = getattr(errors, f"{rows}_mse"), getattr(mean, f"{rows}_mse")
+        if error is not None and of_mean is not None:
+            said += f"; {rows} rows: {described_error(error, of_mean)}"
+    return said
 
 
 def described_error(mse: float, mean_mse: float) -> str:

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from student_score.arrays import Floats
 from student_score.data.baseline import BASELINES, EXACT
 from student_score.model.outcome import Outcome, r_squared
+from student_score.sweeps.evaluation import Evaluation, evaluate
 from student_score.sweeps.failing import FAILED, failing
-from student_score.sweeps.ranking import Candidate, best, candidates, difference, ties
+from student_score.sweeps.ranking import Candidate, baseline, best, candidates, explained, final_losses, ties
+from student_score.sweeps.spread import REPLICATED, RESAMPLED, differ, spread
 from student_score.sweeps.words import (
     EXACT_WORDS,
     counted,
@@ -18,6 +19,7 @@ from student_score.sweeps.words import (
     described_counts,
     labelled,
     number,
+    repetitions,
     short_names,
     value_text,
 )
@@ -45,32 +47,65 @@ def conclude(table: "pd.DataFrame", swept: Sequence[str], settings: Mapping[str,
     found = candidates(table, swept)
     if not found:
         return []
-    first = best(found)
-    if first is None:
+    first, evaluation = best(found), evaluate(table, swept)
+    if first is None or evaluation is None or not np.isfinite(evaluation.losses).any():
         return [*failing(table, swept), *advice(None, found, swept, settings)]
     return [
-        which(first, found),
+        which(first, found, evaluation, swept),
         *as_good(first, found, swept),
-        *against(first, found, swept),
+        *against(first, evaluation, table, swept),
         *failing(table, swept),
         *advice(first, found, swept, settings),
     ]
 
 
-def which(first: Candidate, found: Sequence[Candidate]) -> str:
-    """Return the sentence on the best configuration."""
-    mean, low, high = first.interval
-    known, repeated = int(np.isfinite(first.losses).sum()), len(first.runs)
-    spread = f", 95 % interval {number(low)} to {number(high)}" if number(low) != number(high) else ", all the same"
+def which(first: Candidate, found: Sequence[Candidate], evaluation: Evaluation, swept: Sequence[str]) -> str:
+    """Return the sentence on the best configuration and its error, on rows that chose nothing where there are any."""
+    runs, loss = evaluation.runs, evaluation.loss
+    mean, low, high = spread(evaluation.losses, runs)
+    known, repeated = int(np.isfinite(evaluation.losses).sum()), len(runs)
+    over = f" over {repetitions(swept)}" if differ(runs, (*RESAMPLED, REPLICATED)) else ""
+    same = ", all the same"
+    around = f", 95 % interval {number(low)} to {number(high)}{over}" if number(low) != number(high) else same
     if isnan(low) or first.is_exact:
-        spread = ""
+        around = ""
     of = f"{known} of {repeated}" if known < repeated else f"{known}"
-    mean_of = f" (mean of {of} runs{spread})" if repeated > 1 else ""
-    error = f"{first.loss} {EXACT_WORDS if first.is_exact else number(mean)}{mean_of}"
-    share = "" if isnan(first.explained) else f", R² {r_squared(first.explained)}"
-    ended = f"{described_counts(counts(first.runs))}" if repeated > 1 else str(first.runs["outcome"].iloc[0])
-    rows = "" if first.loss == "test_mse" else "; there are no test rows, so this is the error on the training rows"
-    return f"{lead(first, found)}{error}{share}, {ended}{rows}."
+    mean_of = f" (mean of {of} runs{around})" if repeated > 1 else ""
+    error = f"{loss} {EXACT_WORDS if first.is_exact else number(mean)}{mean_of}"
+    r2 = explained(evaluation.losses, evaluation.baseline("mean"))
+    share = "" if isnan(r2) else f", R² {r_squared(r2)}"
+    ended = f"{described_counts(counts(runs))}" if repeated > 1 else str(runs["outcome"].iloc[0])
+    learned = first.explained >= LEARNED or isnan(first.explained)
+    kept = reservation(evaluation) if learned or not evaluation.is_optimistic else ""
+    return f"{lead(first, found)}{by(evaluation) if learned else ''}{error}{share}, {ended}{kept}."
+
+
+def by(evaluation: Evaluation) -> str:
+    """Return which rows chose the best configuration, where validation rows did, and how often they agree on it."""
+    if evaluation.chooser == evaluation.loss or evaluation.choices == 1:
+        return ""
+    if evaluation.splits == 1:
+        return "chosen by the validation rows; on the test rows, which chose nothing, "
+    [(often, count), *others] = evaluation.counts
+    how = f"chosen by the validation rows of all {counted(evaluation.splits, 'split')}"
+    if not others:
+        return f"{how}; on the test rows, which chose nothing, "
+    most = f", most often {labelled(often)} ({count} of {evaluation.splits})" if count > 1 else ""
+    return (
+        f"{how}; one by one they choose {len(others) + 1} different ones{most}, which have, on their test rows, which "
+        "chose nothing, "
+    )
+
+
+def reservation(evaluation: Evaluation) -> str:
+    """Return what is to be kept in mind of the reported error, or nothing."""
+    if evaluation.loss == "train_mse":
+        return "; there are no test rows, so this is the error on the training rows"
+    if evaluation.loss == "validation_mse":
+        return "; there are no test rows, so this is the error on the validation rows"
+    if not evaluation.is_optimistic:
+        return ""
+    return "; the test rows chose it, so this error is optimistic: dataset.validation_fraction=0.2 lets others choose"
 
 
 def lead(first: Candidate, found: Sequence[Candidate]) -> str:
@@ -97,23 +132,32 @@ def as_good(first: Candidate, found: Sequence[Candidate], swept: Sequence[str]) 
     return [f"As good within the spread of the {repetitions(swept)}: {named}."]
 
 
-def against(first: Candidate, found: Sequence[Candidate], swept: Sequence[str]) -> list[str]:
-    """Return the sentence on the best configuration beside the mean score and linear regression, paired run by run."""
-    line, mean = first.baseline("linear"), first.baseline("mean")
-    if not (np.isfinite(line).any() and np.isfinite(mean).any()):
+def against(first: Candidate, evaluation: Evaluation, table: "pd.DataFrame", swept: Sequence[str]) -> list[str]:
+    """Return the sentence on the chosen networks beside the mean score, linear regression and the best of the others.
+
+    Differences are paired, run by run on the same rows.
+    """
+    if not {"mean", "linear"} <= set(evaluation.baselines):
         return []
-    mean_sides = side("always predicting the mean", first.losses, mean, swept)
+    line, mean = evaluation.baseline("linear"), evaluation.baseline("mean")
+    mean_sides = side("always predicting the mean", "mean", evaluation, swept)
     if np.all(line <= EXACT * mean):
         same = ", as the network does" if first.is_exact else ", which no network can beat"
         return [f"It {mean_sides}; {BASELINES['linear'][0]} fits these rows exactly{same}."]
-    also = "and" if mean_sides.startswith("beats") == (np.nanmean(first.losses - line) < 0) else "but"
-    return [f"It {mean_sides}, {also} {side(BASELINES['linear'][0], first.losses, line, swept)}{few(found)}."]
+    also = "and" if mean_sides.startswith("beats") == (evaluation.minus("linear")[0] < 0) else "but"
+    sides = f"It {mean_sides}, {also} {side(BASELINES['linear'][0], 'linear', evaluation, swept)}"
+    sides += few(table, evaluation.loss)
+    others = {name: evaluation.baseline(name).mean() for name in evaluation.baselines if name not in ("mean", "linear")}
+    if others:
+        other = min(others, key=lambda name: others[name])
+        sides += f"; of the other baselines, it {side(BASELINES[other][0], other, evaluation, swept)}"
+    return [f"{sides}."]
 
 
-def side(name: str, ours: Floats, theirs: Floats, swept: Sequence[str]) -> str:
-    """Return on which side of a baseline errors (n,) lie, by how much and with what confidence."""
-    gap, low, high = difference(ours, theirs)
-    known = f"{name} ({number(float(np.nanmean(theirs)))})"
+def side(words: str, name: str, evaluation: Evaluation, swept: Sequence[str]) -> str:
+    """Return on which side of a baseline the chosen networks lie, by how much and with what confidence."""
+    gap, low, high = evaluation.minus(name)
+    known = f"{words} ({number(spread(evaluation.baseline(name), evaluation.runs)[0])})"
     if isnan(low):
         return f"beats {known} by {gain(-gap)}" if gap < 0 else f"is worse than {known} by {gain(gap)}"
     if low <= 0 <= high:
@@ -134,19 +178,12 @@ def gain(value: float) -> str:
     return f"{value:.4g}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def few(found: Sequence[Candidate]) -> str:
+def few(table: "pd.DataFrame", loss: str) -> str:
     """Return how many of all runs beat linear regression."""
-    beating = sum(int((candidate.losses < candidate.baseline("linear")).sum()) for candidate in found)
-    total = sum(len(candidate.runs) for candidate in found)
+    beating, total = int((final_losses(table, loss) < baseline(table, "linear", loss)).sum()), len(table)
     if total == 1:
         return ""
     return f"; none of {total:,} runs beats it" if not beating else f"; {beating:,} of {total:,} runs beat it"
-
-
-def repetitions(swept: Sequence[str]) -> str:
-    """Return what the repetitions of a configuration differ in."""
-    names = {"network.seed": "seeds", "training.seed": "seeds", "dataset.split_seed": "splits"}
-    return " and ".join(dict.fromkeys(names[key] for key in swept if key in names)) or "runs"
 
 
 def advice(

@@ -79,7 +79,7 @@ def data(plan: Plan) -> str:
     for member in plan.members:
         dataset, split = member.task.config.dataset, member.task.split
         held_out = "" if split.test is None else f", {len(split.test)} more for testing"
-        words = f"{code(data_name(dataset))} ({code(Path(dataset.path).name)}, {len(split.train)} rows{held_out})"
+        words = f"{code(data_name(dataset))} ({code(Path(dataset.origin).name)}, {len(split.train)} rows{held_out})"
         found[words] = None
     listed = list(found)[:LISTED_SETS]
     more = f" and {len(found) - LISTED_SETS} more" if len(found) > LISTED_SETS else ""

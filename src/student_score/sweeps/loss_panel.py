@@ -26,7 +26,8 @@ from student_score.sweeps.axes import (
     set_places,
     yardstick,
 )
-from student_score.sweeps.ranking import SEED_KEYS, final_losses, t_interval
+from student_score.sweeps.ranking import SEED_KEYS, final_losses
+from student_score.sweeps.spread import spread
 from student_score.sweeps.words import short_names
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def draw_final_losses(axes: Panel, table: "pd.DataFrame", swept: Sequence[str], 
     draw_runs(axes, table, places, final, scale, faint=seeded)
     notes = draw_baselines(axes, table, loss, scale)
     if key in SEED_KEYS:  # Then nothing else was swept.
-        draw_band(axes, final, scale)
+        draw_band(axes, table, final, scale)
     elif key is not None:
         notes += draw_series(axes, table, swept, key, places, final, scale)
     write_notes(axes, notes)
@@ -206,10 +207,10 @@ def draw_baselines(axes: Panel, table: "pd.DataFrame", loss: str, scale: Heights
     return notes
 
 
-def draw_band(axes: Panel, final: NDArray[Any], scale: Heights) -> None:
+def draw_band(axes: Panel, table: "pd.DataFrame", final: NDArray[Any], scale: Heights) -> None:
     """Draw the mean and the interval of the only configuration across the panel."""
     known = final[np.isfinite(final)]
-    mean, low, high = t_interval(known)
+    mean, low, high = spread(final, table)
     if len(known):
         axes.axhline(np.clip(mean, scale.low, scale.high), color=SERIES[0], lw=2, label="mean over the seeds")
     if len(known) > 1:
@@ -250,7 +251,7 @@ def draw_series(
         if not chosen.any():
             continue
         points = np.unique(places[chosen])
-        rows = np.array([t_interval(final[chosen & (places == point)]) for point in points])
+        rows = np.array([spread(final[at], table[at]) for at in (chosen & (places == point) for point in points)])
         rows[np.isnan(rows[:, 1]), 1:] = rows[np.isnan(rows[:, 1]), :1]
         mean, low, high = rows.clip(scale.low, scale.high).T
         text = plain(label) or "mean over the seeds, 95 % t interval"

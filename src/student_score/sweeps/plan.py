@@ -23,6 +23,7 @@ LISTED_PROBLEMS = 20
 UNSWEPT = (
     "tracking.uri",
     "tracking.experiment",
+    "tracking.log_model",
     "study",
     "sweep.fresh",
     "sweep.dry_run",

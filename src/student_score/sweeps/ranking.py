@@ -7,7 +7,7 @@ A sweep's table has a row for each run: the swept keys, `outcome`, losses and ba
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from math import inf, nan, sqrt
+from math import inf, nan
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,15 +15,16 @@ import numpy as np
 from student_score.arrays import Floats
 from student_score.data.baseline import EXACT
 from student_score.model.outcome import Outcome
+from student_score.sweeps.spread import REPLICATED, RESAMPLED, spread, t_interval
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SEED_KEYS = ("network.seed", "training.seed", "dataset.split_seed", "dataset.fold", "dataset.seed")
+SEED_KEYS = ("network.seed", "training.seed", *RESAMPLED, REPLICATED)
 """Runs that differ in nothing else are repetitions of one configuration."""
 
-CONFIDENCE = 0.95
-"""Of the intervals in columns called ci95."""
+DECISIVE = ("validation_mse", "test_mse", "train_mse")
+"""Errors that choose, the first that any run has: where there are validation rows, test rows choose nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +34,7 @@ class Candidate:
     Attributes:
         configuration: the swept keys that are no seeds, and their values.
         runs: the rows of the table that have them.
-        loss: the error that decides, test_mse or train_mse.
+        loss: the error that decides, one of DECISIVE.
     """
 
     configuration: dict[str, Any]
@@ -48,13 +49,13 @@ class Candidate:
     @cached_property
     def interval(self) -> tuple[float, float, float]:
         """The mean error over the runs that have one, and the ends of its 95 % interval."""
-        return t_interval(self.losses[np.isfinite(self.losses)])
+        return spread(self.losses, self.runs)
 
     @property
     def rank(self) -> tuple[float, float]:
         """What is smaller for the better: first the share of runs without an error, then the mean error."""
-        missing = float(np.mean(~np.isfinite(self.losses)))
-        return missing, self.interval[0] if missing < 1 else inf
+        known = np.isfinite(self.losses)
+        return float(np.mean(~known)), t_interval(self.losses[known])[0] if known.any() else inf
 
     def baseline(self, name: str) -> Floats:
         """Return a baseline's error (n,) on the rows of each run; NaN where it is not recorded."""
@@ -79,13 +80,13 @@ class Candidate:
 
 
 def decisive_loss(table: "pd.DataFrame") -> str:
-    """Return which error decides: test_mse where any run has test rows, else train_mse."""
-    return "test_mse" if np.isfinite(final_losses(table, "test_mse")).any() else "train_mse"
+    """Return which error decides: validation_mse where any run has such rows, else test_mse, else train_mse."""
+    return next((name for name in DECISIVE if np.isfinite(final_losses(table, name)).any()), DECISIVE[-1])
 
 
-def candidates(table: "pd.DataFrame", swept: Sequence[str]) -> list[Candidate]:
-    """Return the configurations of a sweep in the order they appear."""
-    keys, loss = [key for key in swept if key not in SEED_KEYS], decisive_loss(table)
+def candidates(table: "pd.DataFrame", swept: Sequence[str], loss: str | None = None) -> list[Candidate]:
+    """Return the configurations of a sweep in the order they appear; of a part of it, `loss` says what decides."""
+    keys, loss = [key for key in swept if key not in SEED_KEYS], loss or decisive_loss(table)
     if table.empty:
         return []
     groups = table.groupby(keys, sort=False, dropna=False) if keys else [((), table)]
@@ -109,7 +110,9 @@ def ties(first: Candidate, found: Sequence[Candidate], swept: Sequence[str]) -> 
 
     def is_as_good(other: Candidate) -> bool:
         same = len(other.runs) == len(first.runs) and np.array_equal(other.runs[seeds], first.runs[seeds])
-        return other is not first and same and difference(other.losses, first.losses)[1] <= 0 and other.rank[0] == 0
+        if other is first or not same or other.rank[0] > 0:
+            return False
+        return difference(other.losses, first.losses, first.runs)[1] <= 0
 
     return [other for other in found if is_as_good(other)]
 
@@ -135,31 +138,10 @@ def explained(losses: Floats, mean_errors: Floats) -> float:
         return float(1 - np.mean(losses[known] / mean_errors[known]))
 
 
-def t_interval(values: Floats) -> tuple[float, float, float]:
-    """Return the mean of finite values (n,) and the ends of its 95 % Student t interval; NaN where undefined.
-
-    The interval, mean ± t s / sqrt(n) with n - 1 degrees of freedom, covers the expected value in 95 % of cases if the
-    values are independent and normal. Losses are skewed, so that with few seeds it covers it less often, and its lower
-    end may be negative.
-    """
-    from scipy.special import stdtrit
-
-    if not len(values):
-        return nan, nan, nan
-    unit = float(np.abs(values).max()) or 1.0  # Squares of what a run blew up to without diverging could overflow.
-    scaled = values / unit
-    mean = float(scaled.mean())
-    if len(values) < 2:
-        return mean * unit, nan, nan
-    quantile = float(stdtrit(len(values) - 1, (1 + CONFIDENCE) / 2))
-    half = quantile * float(scaled.std(ddof=1)) / sqrt(len(values))
-    return mean * unit, (mean - half) * unit, (mean + half) * unit
-
-
-def difference(ours: Floats, theirs: Floats) -> tuple[float, float, float]:
-    """Return the mean of paired differences (n,) and its 95 % interval, over the pairs that have both."""
+def difference(ours: Floats, theirs: Floats, runs: "pd.DataFrame") -> tuple[float, float, float]:
+    """Return the mean of paired differences (n,) of runs and its 95 % interval, over the pairs that have both."""
     both = np.isfinite(ours) & np.isfinite(theirs)
-    return t_interval(ours[both] - theirs[both])
+    return spread(np.where(both, ours, nan) - np.where(both, theirs, 0.0), runs)
 
 
 def baseline(runs: "pd.DataFrame", which: str, name: str) -> Floats:

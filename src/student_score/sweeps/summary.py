@@ -6,23 +6,25 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from student_score.sweeps.ranking import SEED_KEYS, best, candidates, final_losses, t_interval
+from student_score.sweeps.failing import FAILED
+from student_score.sweeps.ranking import SEED_KEYS, best, candidates, final_losses
+from student_score.sweeps.spread import spread
 from student_score.sweeps.words import counts, described_counts, labelled
 
 if TYPE_CHECKING:
     import pandas as pd
 
-LOSSES = ("avg_loss", "train_mse", "test_mse")
+LOSSES = ("avg_loss", "train_mse", "validation_mse", "test_mse")
 """Columns that hold a loss of the network, in score points squared."""
 
 
 def configurations(table: "pd.DataFrame", swept: Sequence[str]) -> "pd.DataFrame | None":
     """Return a row for each combination of the swept keys that are no seeds; None if no seed was swept.
 
-    Columns, after the keys: `runs`; `runs/OUTCOME` for every outcome; and for each LOSS of avg_loss, train_mse and
-    test_mse that the sweep has, over the runs that did not diverge and whose loss is finite: `LOSS/runs`, their number;
-    `LOSS/mean`; `LOSS/ci95_low` and `LOSS/ci95_high`, the ends of the 95 % Student t interval of the mean, NaN for
-    fewer than two runs.
+    Columns, after the keys: `runs`; `failed`, the share of them that collapsed or diverged; `runs/OUTCOME` for every
+    outcome; and for each LOSS of avg_loss, train_mse, validation_mse and test_mse that the sweep has, over the runs
+    that did not diverge and whose loss is finite: `LOSS/runs`, their number; `LOSS/mean`; `LOSS/ci95_low` and
+    `LOSS/ci95_high`, the ends of the mean's 95 % interval as `spread` takes it, NaN for fewer than two runs.
     """
     import pandas as pd
 
@@ -31,13 +33,13 @@ def configurations(table: "pd.DataFrame", swept: Sequence[str]) -> "pd.DataFrame
     losses = [name for name in LOSSES if name in table and table[name].notna().any()]
     rows = []
     for candidate in candidates(table, swept):
-        row = candidate.configuration | {"runs": len(candidate.runs)}
+        failed = float(candidate.runs["outcome"].isin(FAILED).mean())
+        row = candidate.configuration | {"runs": len(candidate.runs), "failed": failed}
         row |= {f"runs/{outcome}": number for outcome, number in counts(candidate.runs).items()}
         for name in losses:
             final = final_losses(candidate.runs, name)
-            finite = final[np.isfinite(final)]
-            mean, low, high = t_interval(finite)
-            row[f"{name}/runs"] = len(finite)
+            mean, low, high = spread(final, candidate.runs)
+            row[f"{name}/runs"] = int(np.isfinite(final).sum())
             row |= {f"{name}/mean": mean, f"{name}/ci95_low": low, f"{name}/ci95_high": high}
         rows.append(row)
     return pd.DataFrame(rows)
@@ -54,7 +56,7 @@ def metrics(table: "pd.DataFrame", swept: Sequence[str], *, failed: int) -> dict
     if first is None:
         return numbers
     found = {name: final_losses(first.runs, name) for name in LOSSES}
-    means = {name: t_interval(values[np.isfinite(values)])[0] for name, values in found.items()}
+    means = {name: spread(values, first.runs)[0] for name, values in found.items()}
     means["r2"] = first.explained
     return numbers | {f"best/{name}": value for name, value in means.items() if isfinite(value)}
 

@@ -26,6 +26,7 @@ from student_score.runs.task import Task
 from student_score.sweeps import summary
 from student_score.sweeps.conclusion import conclude
 from student_score.sweeps.description import announcement, description
+from student_score.sweeps.evaluation import evaluate
 from student_score.sweeps.holding import identity, is_held, lock_path
 from student_score.sweeps.plan import Member, Plan
 from student_score.sweeps.table import curve_reader, lacking, results
@@ -166,7 +167,7 @@ class Sweep:
                 self.parent_run_id,
                 "FAILED" if failures else "FINISHED",
                 tags=summary.tags(table, swept) | {"mlflow.note.content": told},
-                metrics=summary.metrics(table, swept, failed=len(failures)),
+                metrics=summary.metrics(table, swept, failed=len(failures)) | measured(table, swept, folder),
                 folder=folder,
             )
         self.check_place()
@@ -207,6 +208,15 @@ def write_summary(
     if undrawn:
         (folder / "undrawn.txt").write_text("".join(f"{sentence}\n" for sentence in undrawn))
     return undrawn
+
+
+def measured(table: "pd.DataFrame", swept: Sequence[str], folder: Path) -> dict[str, float]:
+    """Write evaluation.csv into a folder and return its means; neither if no run has an error."""
+    evaluation = evaluate(table, swept)
+    if evaluation is None:
+        return {}
+    evaluation.table().to_csv(folder / "evaluation.csv", index=False)
+    return evaluation.metrics()
 
 
 def open_sweep(plan: Plan, store: Store) -> Sweep:

@@ -1,7 +1,7 @@
 """The table of a sweep: a row for each recorded run."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from student_score.runs.recording import TABLED
+from student_score.sweeps.spread import OVERLAP, RESAMPLED
 from student_score.tracking.record import RecordedRun
 
 if TYPE_CHECKING:
@@ -63,9 +64,19 @@ def result_row(recorded_run: RecordedRun, swept: Sequence[str]) -> dict[str, Any
         **{key: parsed(recorded_run.params[key]) for key in swept},
         "outcome": recorded_run.tags.get("outcome", "unknown"),
         **{name: recorded_run.metrics.get(name) for name in (*TABLED, *sorted(baselines))},
+        **({} if set(RESAMPLED).isdisjoint(swept) else {OVERLAP: rows_tested_for_each(recorded_run.params)}),
         "name": recorded_run.name,
         "run_id": recorded_run.run_id,
     }
+
+
+def rows_tested_for_each(params: Mapping[str, str]) -> float:
+    """Return how many test rows a run has for each training row, by the fractions it asked for; 0 without any."""
+    fractions = ("dataset.test_fraction", "dataset.validation_fraction")
+    test, validation = (float(params.get(name, "0")) for name in fractions)
+    folds = parsed(params.get("dataset.folds", "null"))
+    share = 1 / folds if isinstance(folds, int | float) else test
+    return share / ((1 - share) * (1 - validation))
 
 
 def parsed(text: str) -> Any:

@@ -37,6 +37,17 @@ def labelled(values: Mapping[str, Any]) -> str:
     )
 
 
+def repetitions(swept: Sequence[str]) -> str:
+    """Return what the repetitions of a configuration differ in: that over which their interval is taken."""
+    if "dataset.seed" in swept:
+        return "simulated data sets"
+    if "dataset.fold" in swept:
+        return "folds" if "dataset.split_seed" not in swept else "repeated folds"
+    if "dataset.split_seed" in swept:
+        return "splits"
+    return "seeds" if {"network.seed", "training.seed"} & set(swept) else "runs"
+
+
 def counts(table: "pd.DataFrame") -> dict[str, int]:
     """Return the number of runs with each outcome, in the vocabulary's order."""
     found = [] if table.empty else table["outcome"].tolist()

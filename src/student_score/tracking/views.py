@@ -204,7 +204,9 @@ A sweep is one row; the + before its name unfolds its runs, its page says what c
 - `outcome`, a tag and the colour of a run: how its training ended.
 - `avg_loss`: mean squared error of an epoch while it trains; `train_mse`, `test_mse`: at fixed weights.
 - `baseline/linear/train_mse`, `baseline/mean/train_mse`: the same of linear regression and of the mean score. A \
-network that is no better than these has learned nothing of use.
+network that is no better than these has learned nothing of use. Where rows are held out, \
+`baseline/quadratic/test_mse` and `baseline/ridge/test_mse` stand beside them.
+- `baseline/least_possible/expected_mse`: of simulated students, what no prediction of new ones goes below on average.
 
 All errors are in the target's units, squared."""
 """What an experiment holds and how it is read."""

@@ -1,0 +1,155 @@
+"""From texts to numbers: what is missing, what is none, and what the column then seems to be."""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from student_score.arrays import Floats
+from student_score.data.dialect import Decimal
+from student_score.data.text_file import listing
+from student_score.masking import cut, visible
+
+MISSING = frozenset({"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "?", "-"})
+"""Cells that stand for a number or a word that is not there."""
+
+LISTED_CELLS, LISTED_COLUMNS, LISTED_VALUES = 20, 5, 4
+"""Bad cells, columns, and values of a column that a message lists; of others it says how many they are."""
+
+LONGEST_CELL, LONGEST_MESSAGE = 40, 1900
+"""Characters that are shown of a cell or a column's name, and of all that is said."""
+
+SEEMS = (
+    ("dates", re.compile(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}([ T].*)?"), "write them as numbers, say of days"),
+    ("thousands separators", re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?"), "write 1234 instead of 1,234"),
+    ("decimal commas", re.compile(r"[+-]?\d+,\d+"), "dataset.decimal=comma reads them"),
+    ("thousands or decimal points", re.compile(r"[+-]?\d*\.\d+"), "dataset.decimal=point reads them as decimals"),
+    ("per cent", re.compile(r"[+-]?\d+([.,]\d+)? ?%"), "leave out the sign %"),
+    ("times", re.compile(r"\d{1,2}:\d{2}(:\d{2})?"), "write them as numbers, say of hours"),
+    (
+        "infinite or too large numbers",
+        re.compile(r"[+-]?(inf(inity)?|\d+(\.\d*)?(e[+-]?\d+)?)", re.IGNORECASE),
+        "correct the cells",
+    ),
+)
+"""What cells that are no numbers look like, and the way out; the first that fits every one is said."""
+
+
+@dataclass
+class Faults:
+    """What is wrong with the cells of a file: the first in words, all of them counted by column.
+
+    Attributes:
+        listed: what is wrong with the first ones, a sentence each.
+        counts: how many there are by column.
+        values: the first different ones of each column.
+        rows: how many rows were looked at.
+        target: the column that cannot hold words.
+    """
+
+    listed: list[str] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    values: dict[str, dict[str, None]] = field(default_factory=dict)
+    rows: int = 0
+    target: str | None = None
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return self.counts.total()
+
+    def add(self, sentence: str, *, where: str) -> None:
+        """Note one of them."""
+        self.counts[where] += 1
+        if len(self.listed) < LISTED_CELLS:
+            self.listed.append(sentence)
+
+    def add_cell(self, place: str, name: str, cell: str) -> None:
+        """Note a cell that is no number; `place` is its line or row."""
+        text = cut(repr(cell[: LONGEST_CELL + 1]), LONGEST_CELL)
+        self.add(f"{place}, column {column(name)}: {text} is not a finite number", where=name)
+        seen = self.values.setdefault(name, {})
+        if len(seen) <= LISTED_VALUES:
+            seen.setdefault(cell[: LONGEST_CELL + 1])
+
+    def described(self) -> str:
+        """Return them in words, of which there is an end."""
+        columns = [name for name, _ in self.counts.most_common(LISTED_COLUMNS)]
+        said = "".join(f". {self.seeming(name)}" for name in columns if name in self.values)
+        counts = listing([f"{column(name)} {self.counts[name]}" for name in columns], len(self.counts))
+        room = LONGEST_MESSAGE - len(said) - len(counts) - 400  # A path takes 300.
+        listed = [self.listed[0]]
+        for sentence in self.listed[1:]:
+            if sum(map(len, listed)) + 2 * len(listed) + len(sentence) > room:
+                break
+            listed.append(sentence)
+        left = self.count - len(listed)
+        return "; ".join(listed) + (f"; and {left} more; by column: {counts}" if left else "") + said
+
+    def seeming(self, name: str) -> str:
+        """Return what a column seems to be, and the way out."""
+        values = list(self.values[name])
+        for kind, pattern, way_out in SEEMS:
+            if all(pattern.fullmatch(value) for value in values):
+                return f"{column(name)!r} has {kind}: {self.first(name)}; {way_out}"
+        if self.counts[name] < self.rows / 2:
+            return f"{column(name)!r} has words among its numbers: {self.first(name)}; correct the cells or empty them"
+        if name == self.target:
+            return f"{column(name)!r} is text: {self.first(name)}; the target has to be numbers"
+        way_out = f"dataset.categorical=[{quoted_in_shell(name)}]"
+        return f"{column(name)!r} is text: {self.first(name)}; {way_out} makes indicators of it"
+
+    def first(self, name: str) -> str:
+        """Return the first different values of a column for a message."""
+        values = list(self.values[name])
+        texts = [cut(visible(value), LONGEST_CELL) for value in values[:LISTED_VALUES]]
+        return ", ".join(texts) + (", ..." if len(values) > LISTED_VALUES else "")
+
+
+def column(name: str) -> str:
+    """Return a column's name for a message."""
+    return cut(visible(name), LONGEST_CELL)
+
+
+def quoted_in_shell(name: str) -> str:
+    """Return a column's name as it stands in an override."""
+    return column(name) if name.isidentifier() else f'"{column(name)}"'
+
+
+def numbers(texts: Sequence[str], decimal: Decimal) -> Floats | None:
+    """Return cells as the doubles that Python's float() makes, NaN where one is missing; None if any is no number."""
+    joined = "\n".join(texts)
+    if "_" in joined or (decimal is Decimal.comma and "." in joined):  # Python groups digits with _.
+        return None
+    cells = texts
+    if decimal is Decimal.comma:
+        cells = joined.replace(",", ".").split("\n")
+        if len(cells) != len(texts):
+            return None
+    gaps = [place for place, text in enumerate(texts) if text in MISSING]
+    if gaps:
+        cells = list(cells)
+        for place in gaps:
+            cells[place] = "nan"
+    try:
+        found = np.array(list(map(float, cells)))
+    except ValueError:
+        return None
+    return found if np.count_nonzero(np.isfinite(found)) == len(texts) - len(gaps) else None
+
+
+def number(text: str, decimal: Decimal) -> float | None:
+    """Return one cell as a number, NaN if it is missing; None if it is neither."""
+    text = text.strip()
+    if text in MISSING:
+        return math.nan
+    if decimal is Decimal.comma:
+        text = "_" if "." in text else text.replace(",", ".")
+    try:
+        value = math.inf if "_" in text else float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None

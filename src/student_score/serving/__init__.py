@@ -1,0 +1,1 @@
+"""Models that others can use: kept beside runs, served by MLflow, asked for predictions of new rows."""
