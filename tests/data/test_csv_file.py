@@ -226,16 +226,23 @@ def test_a_file_is_read_in_little_memory(tmp_path):
 
 
 def test_many_bad_cells_are_counted(tmp_path):
-    """Of 854 the first 20 are named, the others counted by column, those of short lines apart."""
+    """Of 854 the first are named, all counted by column, those of short lines apart; what the columns seem is first."""
     lines = ["x,8,85"] * 600 + ["5,8,!"] * 250 + ["5"] * 4
     message = refusal(tmp_path, "studied,slept,score\n" + "\n".join(lines) + "\n")
-    assert "has 854 bad cells: line 2, column studied: 'x' is not" in message
-    assert message.count("line ") == 20
-    assert "; and 834 more; by column: studied 600, score 250, lines of another length 4. " in message
-    assert message.endswith(
+    assert message.split(".csv has ")[1].startswith(
+        "854 bad cells, by column: studied 600, score 250, lines of another length 4. "
         "'studied' is text: x; dataset.categorical=[studied] makes indicators of it. "
-        "'score' has words among its numbers: !; correct the cells or empty them"
+        "'score' has words among its numbers: !; correct the cells or empty them. "
+        "The first are: line 2, column studied: 'x' is not a finite number; line 3, column studied: "
     )
+    assert message.count("line ") == 5
+
+
+def test_up_to_twenty_bad_cells_are_all_named(tmp_path):
+    """Twenty are; of one more the first five."""
+    for bad, named in ((20, 20), (21, 5)):
+        message = refusal(tmp_path, "studied,slept,score\n" + "5,8,!\n" * bad)
+        assert message.count("line ") == named
 
 
 LONG = "long " * 2000

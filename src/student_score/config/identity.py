@@ -13,9 +13,7 @@ from student_score.masking import masked
 
 def plain(config: Any) -> dict[str, Any]:
     """Return the configuration, or a group of it, as nested dictionaries of strings, numbers and lists."""
-    return {
-        name: plain_value(item) for name, item in vars(config).items()
-    }  # A third of asdict's time.
+    return {name: plain_value(item) for name, item in vars(config).items()}  # A third of asdict's time.
 
 
 def plain_value(item: Any) -> Any:

@@ -113,7 +113,9 @@ class TrackingConfig:
 
     log_model: bool = field(
         default=False,
-        metadata=says("keep the network and linear regression as models that MLflow serves, beside the run or a sweep's best run"),
+        metadata=says(
+            "keep the network and linear regression as models that MLflow serves, beside the run or a sweep's best run"
+        ),
     )
 
     @property

@@ -2,6 +2,7 @@
 
 import math
 import re
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,8 +17,9 @@ from student_score.masking import cut, visible
 MISSING = frozenset({"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "?", "-"})
 """Cells that stand for a number or a word that is not there."""
 
-LISTED_CELLS, LISTED_COLUMNS, LISTED_VALUES = 20, 5, 4
-"""Bad cells, columns, and values of a column that a message lists; of others it says how many they are."""
+LISTED_CELLS, FIRST_OF_MANY, LISTED_COLUMNS, LISTED_VALUES = 20, 5, 5, 4
+"""Bad cells, if there are no more, else the first of them, columns, and values of a column that a message lists; of
+others it says how many they are."""
 
 LONGEST_CELL, LONGEST_MESSAGE = 40, 1900
 """Characters that are shown of a cell or a column's name, and of all that is said."""
@@ -76,18 +78,20 @@ class Faults:
             seen.setdefault(cell[: LONGEST_CELL + 1])
 
     def described(self) -> str:
-        """Return them in words, of which there is an end."""
+        """Return them in words, of which there is an end: of many, what their columns seem to be comes first."""
         columns = [name for name, _ in self.counts.most_common(LISTED_COLUMNS)]
-        said = "".join(f". {self.seeming(name)}" for name in columns if name in self.values)
-        counts = listing([f"{column(name)} {self.counts[name]}" for name in columns], len(self.counts))
+        said = " ".join(f"{self.seeming(name)}." for name in columns if name in self.values)
+        counts = listing([f"{column(name)} {self.counts[name]:,}" for name in columns], len(self.counts))
         room = LONGEST_MESSAGE - len(said) - len(counts) - 400  # A path takes 300.
         listed = [self.listed[0]]
         for sentence in self.listed[1:]:
             if sum(map(len, listed)) + 2 * len(listed) + len(sentence) > room:
                 break
             listed.append(sentence)
-        left = self.count - len(listed)
-        return "; ".join(listed) + (f"; and {left} more; by column: {counts}" if left else "") + said
+        if len(listed) == self.count:
+            return f": {'; '.join(listed)}. {said}".removesuffix(".").rstrip()
+        first = "; ".join(listed[:FIRST_OF_MANY])
+        return f", by column: {counts}. {said} The first are: {first}".replace("  ", " ")
 
     def seeming(self, name: str) -> str:
         """Return what a column seems to be, and the way out."""
@@ -99,7 +103,7 @@ class Faults:
             return f"{column(name)!r} has words among its numbers: {self.first(name)}; correct the cells or empty them"
         if name == self.target:
             return f"{column(name)!r} is text: {self.first(name)}; the target has to be numbers"
-        way_out = f"dataset.categorical=[{quoted_in_shell(name)}]"
+        way_out = in_shell("dataset.categorical", [name])
         return f"{column(name)!r} is text: {self.first(name)}; {way_out} makes indicators of it"
 
     def first(self, name: str) -> str:
@@ -114,9 +118,10 @@ def column(name: str) -> str:
     return cut(visible(name), LONGEST_CELL)
 
 
-def quoted_in_shell(name: str) -> str:
-    """Return a column's name as it stands in an override."""
-    return column(name) if name.isidentifier() else f'"{column(name)}"'
+def in_shell(key: str, names: Sequence[str]) -> str:
+    """Return an override that sets a list of columns, as a shell takes it."""
+    listed = ",".join(column(name) if name.isidentifier() else f'"{column(name)}"' for name in names)
+    return shlex.quote(f"{key}=[{listed}]") if '"' in listed else f"{key}=[{listed}]"
 
 
 def numbers(texts: Sequence[str], decimal: Decimal) -> Floats | None:

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from student_score.data.cells import MISSING, Faults, number, numbers, quoted_in_shell
+from student_score.data.cells import MISSING, Faults, in_shell, number, numbers
 from student_score.data.dialect import Decimal, Delimiter
 from student_score.data.parquet_file import is_parquet, read_parquet
 from student_score.data.rows import Rows
@@ -86,7 +86,7 @@ def read_table(
         found, first = read_cells(path, columns, categorical, separator, decimal, faults)
         notes = dialect_notes(separator, decimal)
     if faults.count:
-        raise InputError(f"{shown(path)} has {faults.count} bad cell{'s'[: faults.count > 1]}: {faults.described()}")
+        raise InputError(f"{shown(path)} has {faults.count:,} bad cell{'s'[: faults.count > 1]}{faults.described()}")
     table = Table.read(found, features, target, categorical=tuple(categorical), first_gaps=first)
     return table.noted(path, notes)
 
@@ -172,8 +172,8 @@ def described_columns(path: Path, header: Sequence[str], columns: Sequence[str],
     ]
     if not good:
         return ""
-    names = ",".join(quoted_in_shell(name) for name in good[:LISTED_NAMES])
-    return f"; numbers stand in {quoted(good)}: say dataset.target=COLUMN and 'dataset.features=[{names}]' without it"
+    override = in_shell("dataset.features", good[:LISTED_NAMES])
+    return f"; numbers stand in {quoted(good)}: say dataset.target=COLUMN and {override} without it"
 
 
 # --- The cells.

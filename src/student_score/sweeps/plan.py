@@ -106,7 +106,7 @@ def make_plan(jobs: Sequence[Job], compose: Callable[[Job], Config]) -> Plan:
             problems.append((job, str(error)))
         except (HydraException, OmegaConfBaseException) as error:
             problems.append((job, composition_problem(error)))
-    if len(problems) == 1 == len(jobs):
+    if len(problems) == len(jobs) and len({problem for _, problem in problems}) == 1:  # What is wrong is no job's own.
         raise InputError(problems[0][1])
     if problems:
         raise InputError(f"{len(problems)} of {len(jobs)} jobs cannot run, so none was started. {described(problems)}")
