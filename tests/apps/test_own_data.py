@@ -52,8 +52,8 @@ def test_one_command_says_what_learns_breaks_and_beats(cli, folder, store_uri, n
     assert done.code == 0, done.err
     said = done.out.rstrip().rsplit("\n\n", 1)[1].splitlines()
     assert len(said) <= 5
-    assert said[0].startswith(f"Best of 3 values of learning_rate: {best}, chosen by the validation rows of all 5")
-    assert "which chose nothing, test_mse" in said[0]
+    assert said[0].startswith(f"Best of 3 values of learning_rate: {best}, by the validation rows of all 5")
+    assert "which choose nothing, test_mse" in said[0]
     assert re.search(r"(linear regression|quadratic regression|ridge regression) \(", done.out)
     assert "fails at every learning_rate tried from 3.0 on" in done.out
     [parent] = Store(store_uri, "own_data").search("tags.kind = 'sweep'")
@@ -105,7 +105,7 @@ def test_the_file_with_all_warts_comes_to_a_conclusion(cli, folder, store_uri):
     done = cli(*given, *small(epochs=3, seeds="0"))
     assert done.code == 0, done.err
     conclusion = done.out.rstrip().rsplit("\n\n", 1)[1]
-    assert "chosen by the validation rows of all 5 splits" in conclusion
+    assert "by the validation rows of all 5 splits" in conclusion
     assert "always predicting the mean" in conclusion
     assert "linear regression" in conclusion
     runs = Store(store_uri, "own_data").search("tags.outcome != ''")

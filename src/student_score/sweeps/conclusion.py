@@ -85,16 +85,13 @@ def by(evaluation: Evaluation) -> str:
     if evaluation.chooser == evaluation.loss or evaluation.choices == 1:
         return ""
     if evaluation.splits == 1:
-        return "chosen by the validation rows; on the test rows, which chose nothing, "
+        return "by the validation rows; on the test rows, which choose nothing, "
     [(often, count), *others] = evaluation.counts
-    how = f"chosen by the validation rows of all {counted(evaluation.splits, 'split')}"
+    how = f"by the validation rows of all {counted(evaluation.splits, 'split')}"
     if not others:
-        return f"{how}; on the test rows, which chose nothing, "
-    most = f", most often {labelled(often)} ({count} of {evaluation.splits})" if count > 1 else ""
-    return (
-        f"{how}; one by one they choose {len(others) + 1} different ones{most}, which have, on their test rows, which "
-        "chose nothing, "
-    )
+        return f"{how}; on the test rows, which choose nothing, "
+    most = f", {labelled(often)} in {count} of {evaluation.splits}" if count > 1 else ""
+    return f"{how}; each split chooses for itself{most}: on the test rows, which choose nothing, "
 
 
 def reservation(evaluation: Evaluation) -> str:
