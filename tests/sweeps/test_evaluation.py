@@ -123,8 +123,9 @@ def test_the_conclusion_says_how_often_what_was_chosen_and_the_error_on_the_othe
     """3, 4 and 3.5 have the mean 3.5 and, with the folds' overlap, ± 4.303 * 0.5 * sqrt(1/3 + 1/2) = 1.964."""
     said = conclude(table(VALIDATION, TEST), SWEPT, SETTINGS)
     assert said[0] == (
-        "Best of 2 values of learning_rate: 0.1, by the validation rows of all 3 splits; each split chooses for itself, "
-        "learning_rate=0.1 in 2 of 3: on the test rows, which choose nothing, test_mse 3.5 (mean of 3 runs, 95 % interval 1.536 to 5.464 over folds), R² 0.965, 3 settled."
+        "Best of 2 values of learning_rate: 0.1, by the validation rows of all 3 splits; each split chooses for "
+        "itself, learning_rate=0.1 in 2 of 3: on the test rows, which choose nothing, test_mse 3.5 (mean of 3 runs, "
+        "95 % interval 1.536 to 5.464 over folds), R² 0.965, 3 settled."
     )
     assert "cannot be told from linear regression (4): the difference is -0.5 (95 % interval -2.46 to 1.46" in said[2]
     assert len(said) <= 5
