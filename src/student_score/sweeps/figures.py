@@ -70,7 +70,7 @@ def losses(table: "pd.DataFrame", swept: Sequence[str], path: Path) -> None:
     """Draw final losses against the first swept number, a marker for each run, shaped and coloured by outcome.
 
     Where there are test rows, their loss comes first and that of the training rows below. Without a swept number the
-    first swept key gives categories. If seeds were swept, each configuration's mean and its 95 % Student t interval
+    first swept key gives categories. If seeds were swept, each configuration's mean and its 95 % interval
     are drawn too. Runs that diverged, and losses of more than a thousand times the mean score's, stand in a strip at
     the upper edge, exact fits in one at the lower edge: one of them must not squeeze all others into a line.
     """

@@ -215,7 +215,7 @@ def draw_band(axes: Panel, table: "pd.DataFrame", final: NDArray[Any], scale: He
         axes.axhline(np.clip(mean, scale.low, scale.high), color=SERIES[0], lw=2, label="mean over the seeds")
     if len(known) > 1:
         ends = np.clip([low, high], scale.low, scale.high)
-        axes.axhspan(*ends, color=SERIES[0], alpha=0.12, lw=0, label="its 95 % t interval")
+        axes.axhspan(*ends, color=SERIES[0], alpha=0.12, lw=0, label="its 95 % interval")
 
 
 def draw_series(
@@ -245,7 +245,7 @@ def draw_series(
     beside = 1 < len(series) <= len(SERIES) and max(map(len, map(plain, series))) <= 32
     notes: list[Note] = []
     if seeded and beside:
-        axes.plot([], [], "_-", color=SERIES[0], lw=1, ms=8, label="means over the seeds, 95 % t intervals")
+        axes.plot([], [], "_-", color=SERIES[0], lw=1, ms=8, label="means over the repetitions, 95 % intervals")
     for number, label in enumerate(series):
         chosen = np.array([other == label for other in labels]) & np.isfinite(final)
         if not chosen.any():
@@ -254,7 +254,7 @@ def draw_series(
         rows = np.array([spread(final[at], table[at]) for at in (chosen & (places == point) for point in points)])
         rows[np.isnan(rows[:, 1]), 1:] = rows[np.isnan(rows[:, 1]), :1]
         mean, low, high = rows.clip(scale.low, scale.high).T
-        text = plain(label) or "mean over the seeds, 95 % t interval"
+        text = plain(label) or "mean over the repetitions, 95 % interval"
         axes.errorbar(
             points,
             mean,
