@@ -303,8 +303,14 @@ def test_an_experiment_that_sweeps_is_not_trained_once(cli):
 
 
 def test_what_is_wrong_with_many_jobs_is_said_once(cli):
-    """The first of them stands for the others."""
+    """What all have in common is no job's own; else the first of them stands for the others."""
     done = cli("-m", "dataset=csv", "training.epochs=1,2,3")
     assert done.code == 2
-    assert done.err.count("dataset.path is empty") == 1
-    assert "3 of 3 jobs cannot run, so none was started. dataset=csv training.epochs=1 and 2 more:" in done.err
+    assert done.err.splitlines()[-1].startswith("student-score: dataset.path is empty: name a CSV file")
+    done = cli("-m", "training.learning_rate=0.1,-1", "training.epochs=1,2,3")
+    assert done.code == 2
+    assert done.err.count("it must be a positive, finite number") == 1
+    assert (
+        "3 of 6 jobs cannot run, so none was started. training.learning_rate=-1 training.epochs=1 and 2 more:"
+        in done.err
+    )

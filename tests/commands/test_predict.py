@@ -217,7 +217,7 @@ def test_a_sweep_predicts_with_its_best_run(store, new, ask):
         parent = store.create("sweep", {"kind": "sweep", **tags}, "", 1)
         code, out, err = ask(parent, "new.csv")
         assert code == expected
-        assert out[:1] == ([f"The best run of this sweep is {best}"] if tags else [])
+        assert out[:1] == ([f"The best run of this sweep is {best}, trained on 3 rows"] if tags else [])
     assert err.endswith(f"the sweep {parent} has no best run: it has not ended, or no run of it has an error")
 
 

@@ -56,6 +56,17 @@ MISTAKES = [
     ("dataset.name='\x1b[31m'", "is U+001B, which is no part of a text"),
     ("dataset.target='\udcff'", "is U+DCFF, which is no part of a text"),
     ("", "cannot parse the override ''"),
+    (
+        "dataset.features=[Größe,h]",
+        """; texts of more than plain letters need quotes: 'dataset.features=["Größe","h"]'""",
+    ),
+    ("dataset.target=p=[1]", """; texts of more than plain letters need quotes: 'dataset.target="p=[1]"'"""),
+    (
+        "-m dataset.seed=1,2",
+        "dataset.seed=2: it is for simulated students, dataset=simulated, and these come from a file",
+    ),
+    ("dataset.n=20", "dataset.n=20: it is for simulated students"),
+    ("dataset.noise=1", "dataset.noise=1.0: it is for simulated students"),
     ("=", "a key has to stand before the ="),
     ("=1", "'=1': a key has to stand before the ="),
     ("dataset.name=sort(a=b)", "'sort(a=b)': there is no argument 'a'"),

@@ -3,13 +3,17 @@
 import csv
 import dataclasses
 import gzip
+import shlex
 import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
 
-from student_score.data import text_file
+from student_score.data import csv_file, text_file
+from student_score.data.cells import in_shell
 from student_score.data.csv_file import read_table
 from student_score.data.dialect import Decimal, Delimiter
 from student_score.data.division import Division
@@ -89,12 +93,19 @@ def test_what_may_be_thousands_is_not_guessed(tmp_path):
     options = {"features": ["Hours Studied"], "categorical": ()}
     assert "decimal=auto: " in refusal(tmp_path, ambiguous, **options)
     assert "dataset.decimal=comma or dataset.decimal=point" in refusal(tmp_path, ambiguous, **options)
+    assert refusal(tmp_path, ambiguous, **options).endswith("one cell with another number of decimals decides, too")
     assert read(tmp_path, ambiguous, **options, decimal=Decimal.comma).frame.iloc[0, 0] == 1.234
     assert read(tmp_path, ambiguous + "0,5;70\n", **options).frame.iloc[0, 0] == 1.234
 
 
 SEEMING = {
-    "words": (["Yes", "No", "Yes"], "'Hours Studied' is text: Yes, No; dataset.categorical=[\"Hours Studied\"] makes"),
+    "words of German": (["Schüler", "Lehrer"], "'Hours Studied' is text: Schüler, Lehrer; 'dataset.categorical="),
+    "points between thousands": (['"5.062,81"'] * 3, "'Hours Studied' has points between thousands: 5.062,81; write"),
+    "a name for each": ([f"student {k}" for k in range(120)], "is text, more than 100 different: student 0, student 1"),
+    "words": (
+        ["Yes", "No", "Yes"],
+        "'Hours Studied' is text: Yes, No; 'dataset.categorical=[\"Hours Studied\"]' makes",
+    ),
     "dates": (["2024-01-31", "2024-02-01", "2024-02-02"], "has dates: 2024-01-31, "),
     "thousands": (['"1,234"', '"12,345"', '"1,234,567.5"'], "has thousands separators: 1,234, "),
     "per cent": (["5%", "7.5 %", "8%"], "has per cent: 5%, "),
@@ -239,7 +250,9 @@ def test_a_category_that_no_training_row_has_is_named(tmp_path):
             split_table(table, division, scale=Scale.none, missing=Missing.error)
         except InputError as error:
             problems.append(str(error))
-    assert problems == ["categorical: the column Active has 'Maybe', which no training row has; they have 'No', 'Yes'"]
+    [problem] = problems
+    assert problem.startswith("categorical: the column Active has 'Maybe', which no training row has; they have 'No', ")
+    assert problem.endswith("'No', 'Yes': write it as one of them, or leave its rows out")
 
 
 def test_many_categories_are_none(tmp_path):
@@ -275,7 +288,16 @@ def test_a_packed_file_may_not_unpack_without_an_end(tmp_path, monkeypatch):
     monkeypatch.setattr(text_file, "LARGEST_FILE", 10_000)
     assert "has more, unpacked, than 0.00 GiB" in refusal(tmp_path, gzip.compress(PLAIN.encode() + b"1,No,5\n" * 9999))
     monkeypatch.setattr(text_file, "LONGEST_LINE", 1000)
-    assert "a line of more than 1,000 characters" in refusal(tmp_path, gzip.compress(b"\0" * 5000))
+    assert "has a line of more than 1,000 characters; leave out columns" in refusal(
+        tmp_path, gzip.compress(b"\0" * 5000)
+    )
+
+
+def test_a_bomb_is_refused_before_a_row_is_read(tmp_path, monkeypatch):
+    """To read hundreds of millions of rows, and then refuse them, would take minutes and gigabytes."""
+    monkeypatch.setattr(text_file, "LARGEST_FILE", 10_000)
+    monkeypatch.setattr(csv_file, "read_cells", None)
+    assert "has more, unpacked, than 0.00 GiB" in refusal(tmp_path, gzip.compress(PLAIN.encode() + b"1,No,5\n" * 9999))
 
 
 def test_a_parquet_file_is_read_as_a_text_file_is(tmp_path):
@@ -315,3 +337,22 @@ def test_features_come_in_the_order_of_the_columns(tmp_path):
     assert preparation.names == ("Town=Bern", "Town=Oslo", "Town=Rome", "Hours Studied", "Active=Yes")
     assert split.train.features.tolist() == [[0, 0, 1, 1, 1], [0, 1, 0, 2, 0], [1, 0, 0, 1.5, 0]]
     assert preparation.features(table.frame.iloc[[0]]).tolist() == [[0, 0, 1, 1, 1]]
+
+
+@pytest.mark.parametrize(
+    ("name", "override"),
+    [
+        ("school", "dataset.categorical=[school]"),
+        ("Schüler", """'dataset.categorical=["Schüler"]'"""),
+        ("null", """'dataset.categorical=["null"]'"""),
+        ("my school", """'dataset.categorical=["my school"]'"""),
+        ('a "b"', """'dataset.categorical=["a \\"b\\""]'"""),
+        ("${x}", """'dataset.categorical=["\\${x}"]'"""),
+    ],
+)
+def test_an_override_that_is_proposed_can_be_typed(name, override):
+    """A shell takes the quotes off, and Hydra and OmegaConf read the name that it was."""
+    assert in_shell("dataset.categorical", [name]) == override
+    [typed] = shlex.split(override)
+    parsed = OverridesParser.create().parse_override(typed).value()
+    assert str(OmegaConf.create({"found": parsed}).found[0]) == name

@@ -47,6 +47,10 @@ def keep_best(opened: "Sweep") -> None:
         announce("No model was kept: the sweep has no best run")
         return
     tasks = {member.job_hash: member.task for member in opened.plan.members}
-    address = keep(opened.store, best, tasks[opened.store.run(best).tags["job_hash"]])
+    task = tasks[opened.store.run(best).tags["job_hash"]]
+    train, every = len(task.split.train), len(task.split)
+    if train < every:
+        print(f"The model is the best run's, trained on {train:,} of {every:,} rows; the others chose it or tested it.")
+    address = keep(opened.store, best, task)
     if address is not None:
         opened.store.set_tags(opened.parent_run_id, {BEST_MODEL: address})

@@ -38,7 +38,7 @@ def predict_file(run_id: str, path: Path, output: Path, uri: str) -> None:
         raise unusable(uri, "there is no such file")
     found = source(Store(uri), run_id)
     if found.run.run_id != run_id:
-        print(f"The best run of this sweep is {found.run.run_id}")
+        print(f"The best run of this sweep is {found.run.run_id}, trained on {found.rows:,} rows")
     print(f"Run {found.run.run_id} ({visible(found.run.name)}): {found.outcome}")
     given = read_rows(path, found.config.dataset)
     for note in given.table.notes:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -145,9 +146,24 @@ def parsing_problem(error: OverrideParseException) -> str:
     if refused := re.match(r"InputError while evaluating '.*?': (.*)", said):
         return f"{error.override.partition('=')[0]}: {refused[1]}"
     functions = re.search(r"\nAvailable: (\S+)", said)
-    return f"cannot parse the override {error.override!r}: {essence(said)}" + (
-        f"; the functions are {functions[1].replace(',', ', ')}" if functions else ""
-    )
+    way_out = f"; the functions are {functions[1].replace(',', ', ')}" if functions else quoted_override(error.override)
+    return f"cannot parse the override {error.override!r}: {essence(said)}{way_out}"
+
+
+def quoted_override(override: str) -> str:
+    """Return an override of texts, such as columns' names, with the quotes that its letters need, if that is all."""
+    key, _, value = override.partition("=")
+    default = flattened(plain(Config())).get(key)
+    if not isinstance(default, str | list) or {*value} & {*"\"'"}:
+        return ""
+    listed = value.startswith("[") and value.endswith("]")
+    texts = [f'"{text.strip()}"' for text in (value[1:-1].split(",") if listed else [value])]
+    quoted = f"{key}={'[' * listed}{','.join(texts)}{']' * listed}"
+    try:
+        OverridesParser.create().parse_override(quoted)
+    except OverrideParseException:
+        return ""
+    return f"; texts of more than plain letters need quotes: {cut(shlex.quote(quoted), LONGEST_PART)}"
 
 
 def essence(message: str) -> str:

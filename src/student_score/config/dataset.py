@@ -181,6 +181,7 @@ class DatasetConfig:
             f"it must lie in 0..{LARGEST_NOISE:g}, in points",
         )
         if self.simulation is None:
+            self.check_no_simulation()
             return
         require(
             len(self.features) == len(ARTICLE_FEATURES) and not self.categorical,
@@ -192,6 +193,17 @@ class DatasetConfig:
             f"dataset.path={cut(self.path, LONGEST_SHOWN)}",
             "simulated students come from no file: dataset=simulated, or leave dataset.simulation out",
         )
+
+    def check_no_simulation(self) -> None:
+        """Raise InputError if what is for simulated students was set for a file, where it would change nothing."""
+        for name in ("n", "noise", "seed"):
+            value = getattr(self, name)
+            require(
+                value == self.__dataclass_fields__[name].default,
+                f"dataset.{name}={value}",
+                "it is for simulated students, dataset=simulated, and these come from a file; "
+                "dataset.split_seed divides them otherwise",
+            )
 
     def check_target_range(self) -> None:
         """Raise InputError unless the range has two ends, the lower first."""

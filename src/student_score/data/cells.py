@@ -17,6 +17,9 @@ from student_score.masking import cut, visible
 MISSING = frozenset({"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "?", "-"})
 """Cells that stand for a number or a word that is not there."""
 
+MOST_CATEGORIES = 100
+"""Different words of a column that becomes indicators; one with more, say of names, tells students apart, not kinds."""
+
 LISTED_CELLS, FIRST_OF_MANY, LISTED_COLUMNS, LISTED_VALUES = 20, 5, 5, 4
 """Bad cells, if there are no more, else the first of them, columns, and values of a column that a message lists; of
 others it says how many they are."""
@@ -24,9 +27,13 @@ others it says how many they are."""
 LONGEST_CELL, LONGEST_MESSAGE = 40, 1900
 """Characters that are shown of a cell or a column's name, and of all that is said."""
 
+VALUES = {"true", "false", "null", "nan", "inf"}
+"""Words that Hydra reads as values."""
+
 SEEMS = (
     ("dates", re.compile(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}([ T].*)?"), "write them as numbers, say of days"),
     ("thousands separators", re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?"), "write 1234 instead of 1,234"),
+    ("points between thousands", re.compile(r"[+-]?\d{1,3}(\.\d{3})+,\d+"), "write 1234,5 instead of 1.234,5"),
     ("decimal commas", re.compile(r"[+-]?\d+,\d+"), "dataset.decimal=comma reads them"),
     ("thousands or decimal points", re.compile(r"[+-]?\d*\.\d+"), "dataset.decimal=point reads them as decimals"),
     ("per cent", re.compile(r"[+-]?\d+([.,]\d+)? ?%"), "leave out the sign %"),
@@ -47,7 +54,7 @@ class Faults:
     Attributes:
         listed: what is wrong with the first ones, a sentence each.
         counts: how many there are by column.
-        values: the first different ones of each column.
+        values: the first different ones of each column, one more than a column of categories may have.
         rows: how many rows were looked at.
         target: the column that cannot hold words.
     """
@@ -74,7 +81,7 @@ class Faults:
         text = cut(repr(cell[: LONGEST_CELL + 1]), LONGEST_CELL)
         self.add(f"{place}, column {column(name)}: {text} is not a finite number", where=name)
         seen = self.values.setdefault(name, {})
-        if len(seen) <= LISTED_VALUES:
+        if len(seen) <= MOST_CATEGORIES:
             seen.setdefault(cell[: LONGEST_CELL + 1])
 
     def described(self) -> str:
@@ -103,6 +110,8 @@ class Faults:
             return f"{column(name)!r} has words among its numbers: {self.first(name)}; correct the cells or empty them"
         if name == self.target:
             return f"{column(name)!r} is text: {self.first(name)}; the target has to be numbers"
+        if len(values) > MOST_CATEGORIES:
+            return f"{column(name)!r} is text, more than {MOST_CATEGORIES} different: {self.first(name)}; leave it out"
         way_out = in_shell("dataset.categorical", [name])
         return f"{column(name)!r} is text: {self.first(name)}; {way_out} makes indicators of it"
 
@@ -120,8 +129,20 @@ def column(name: str) -> str:
 
 def in_shell(key: str, names: Sequence[str]) -> str:
     """Return an override that sets a list of columns, as a shell takes it."""
-    listed = ",".join(column(name) if name.isidentifier() else f'"{column(name)}"' for name in names)
+    listed = ",".join(name if is_plain(name) else f'"{escaped(column(name))}"' for name in names)
     return shlex.quote(f"{key}=[{listed}]") if '"' in listed else f"{key}=[{listed}]"
+
+
+def is_plain(name: str) -> bool:
+    """Say whether Hydra reads a name without quotes as a text."""
+    return (
+        bool(re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name)) and name.lower() not in VALUES and len(name) < LONGEST_CELL
+    )
+
+
+def escaped(name: str) -> str:
+    """Return a name as it stands between quotes."""
+    return name.replace('"', '\\"').replace("${", "\\${")
 
 
 def numbers(texts: Sequence[str], decimal: Decimal) -> Floats | None:

@@ -10,18 +10,16 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from student_score.data.cells import MISSING, Faults, in_shell, number, numbers
+from student_score.data.cells import MISSING, Faults, number, numbers
 from student_score.data.dialect import Decimal, Delimiter
 from student_score.data.parquet_file import is_parquet, read_parquet
+from student_score.data.proposals import FIRST_ROWS, proposal
 from student_score.data.rows import Rows
 from student_score.data.table import Table, check_gaps
-from student_score.data.text_file import LISTED_NAMES, opened, quoted, shown
+from student_score.data.text_file import check_unpacked, opened, quoted, shown
 from student_score.errors import InputError
 
 __all__ = ["opened", "read_csv", "read_table"]
-
-FIRST_ROWS = 1000
-"""Rows by which decimals are found out, and columns described."""
 
 TOGETHER = 1024
 """Rows that lie in memory as texts."""
@@ -79,8 +77,9 @@ def read_table(
     if is_parquet(path):
         found, first, notes = read_parquet(path, columns, categorical, faults), {}, ()
     else:
+        check_unpacked(path)
         separator = found_delimiter(path, columns, delimiter)
-        check_header(path, columns, separator)
+        check_header(path, columns, target, separator)
         if decimal is Decimal.auto:
             decimal = found_decimal(path, [name for name in columns if name not in categorical], separator)
         found, first = read_cells(path, columns, categorical, separator, decimal, faults)
@@ -133,8 +132,8 @@ def found_delimiter(path: Path, columns: Sequence[str], delimiter: Delimiter) ->
     return best
 
 
-def check_header(path: Path, columns: Sequence[str], separator: str) -> None:
-    """Raise InputError unless the header has each of the columns, once."""
+def check_header(path: Path, columns: Sequence[str], target: str | None, separator: str) -> None:
+    """Raise InputError unless the header has each of the columns, once, the target among them."""
     header, name = header_of(path, separator), shown(path)
     if not header:
         raise InputError(f"{name} is empty; it needs a header line with the columns {quoted(columns)}")
@@ -142,38 +141,8 @@ def check_header(path: Path, columns: Sequence[str], separator: str) -> None:
     if repeated := [column for column in columns if counts[column] > 1]:
         raise InputError(f"{name} has duplicate column names: {quoted(repeated)}; each must be unique")
     if missing := [column for column in columns if column not in counts]:
-        about = near(missing, header) or described_columns(path, header, columns, separator)
+        about = proposal(path, header, missing, target=target, wanted=columns, separator=separator)
         raise InputError(f"{name} has no column {quoted(missing)}; its columns are {quoted(header)}{about}")
-
-
-def near(missing: Sequence[str], header: Sequence[str]) -> str:
-    """Return which columns differ from the missing ones in case, blanks and underscores alone."""
-    plain = {simplified(name): name for name in header}
-    found = [plain[simplified(name)] for name in missing if simplified(name) in plain]
-    return f"; did you mean {quoted(found)}?" if found else ""
-
-
-def simplified(name: str) -> str:
-    """Return a name without what is easily mistaken."""
-    return re.sub(r"[\s_-]+", "", name).casefold()
-
-
-def described_columns(path: Path, header: Sequence[str], columns: Sequence[str], separator: str) -> str:
-    """Return which columns hold numbers, judged by the first rows, and the override that takes them."""
-    with opened(path, separator) as lines:
-        next(lines, None)
-        rows = [cells for _, cells in islice(lines, FIRST_ROWS) if len(cells) == len(header)]
-    places = [place for place, name in enumerate(header) if name and name not in columns[-1:]]
-    kinds = [Decimal.point, Decimal.comma]
-    good = [
-        header[place]
-        for place in places
-        if rows and any(all(number(row[place], kind) is not None for row in rows) for kind in kinds)
-    ]
-    if not good:
-        return ""
-    override = in_shell("dataset.features", good[:LISTED_NAMES])
-    return f"; numbers stand in {quoted(good)}: say dataset.target=COLUMN and {override} without it"
 
 
 # --- The cells.
@@ -199,7 +168,8 @@ def found_decimal(path: Path, columns: Sequence[str], separator: str) -> Decimal
     if all(THOUSANDS.fullmatch(cell) for cell in commas):
         raise InputError(
             f"decimal=auto: {shown(path)} has {quoted(commas[:1])}, whose comma may stand before decimals or between "
-            "thousands; dataset.decimal=comma or dataset.decimal=point decides, and the latter takes no such cells"
+            "thousands; dataset.decimal=comma or dataset.decimal=point decides, and the latter takes no such cells; "
+            "one cell with another number of decimals decides, too"
         )
     return Decimal.comma
 
@@ -268,7 +238,10 @@ def read_line(
 ) -> None:
     """Add the cells of one line to `found`, and what is wrong with it to `faults`."""
     if len(cells) != width:
-        faults.add(f"line {line} has {len(cells)} cells where the header has {width}", where="lines of another length")
+        faults.add(
+            f"line {line} has {len(cells)} cell{'s'[: len(cells) != 1]} where the header has {width}",
+            where="lines of another length",
+        )
         return
     for name, place in places.items():
         column = found[name]

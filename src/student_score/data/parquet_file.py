@@ -10,6 +10,7 @@ import numpy as np
 
 from student_score.data.cells import MISSING, Faults, number
 from student_score.data.dialect import Decimal
+from student_score.data.proposals import near
 from student_score.data.text_file import LARGEST_FILE, PARQUET, first_bytes, quoted, shown
 from student_score.errors import InputError
 
@@ -45,7 +46,8 @@ def loaded(path: Path, columns: Sequence[str]) -> "pd.DataFrame":
         with ParquetFile(path) as file:
             header, n = file.schema_arrow.names, file.metadata.num_rows
         if missing := [name for name in columns if name not in header]:
-            raise InputError(f"{shown(path)} has no column {quoted(missing)}; its columns are {quoted(header)}")
+            there = f"its columns are {quoted(header)}{near(missing, header)}"
+            raise InputError(f"{shown(path)} has no column {quoted(missing)}; {there}")
         if repeated := [name for name in columns if header.count(name) > 1]:
             raise InputError(f"{shown(path)} has duplicate column names: {quoted(repeated)}; each must be unique")
         if not n:

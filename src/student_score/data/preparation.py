@@ -99,7 +99,7 @@ class Preparation:
             if unseen := sorted(set(frame[name]) - set(known)):
                 raise InputError(
                     f"categorical: the column {shown(name)} has {listed(unseen)}, which no training row has; they have "
-                    f"{listed(known)}"
+                    f"{listed(known)}: write it as one of them, or leave its rows out"
                 )
         indicators = self.encoder.transform(frame[[*self.categories]].to_numpy(dtype=object))
         made = [*numeric, *(label for name, known in self.categories.items() for label in labels(name, known))]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from student_score.arrays import Floats
+from student_score.data.cells import MOST_CATEGORIES
 from student_score.data.division import Division, Indices
 from student_score.data.preparation import Missing, Preparation, shown
 from student_score.data.rows import Rows, Scale, Split, split_parts
@@ -18,9 +19,6 @@ from student_score.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
-
-MOST_CATEGORIES = 100
-"""Categories of a column at most; a name or a number of each student is no category."""
 
 LISTED_GAPS = 5
 """Columns with missing cells that a message lists."""
@@ -98,7 +96,8 @@ class Table:
         parts = [*dialect, f"{len(self):,} rows"]
         if gaps := [f"{shown(column)} {count:,}" for column, count in self.missing.items()]:
             parts.append(f"missing cells: {', '.join(gaps[:LISTED_GAPS])}{' and more' if gaps[LISTED_GAPS:] else ''}")
-        if len(self) > 1 and (
+        predicted = bool(np.isnan(self.targets).all())  # Of rows without a score nothing is learned.
+        if (len(self) > 1 and not predicted) and (
             still := [name for name in self.frame if (self.frame[name] == self.frame[name].iloc[0]).all()]
         ):
             listed = ", ".join(shown(str(name)) for name in still[:LISTED_GAPS])
@@ -178,12 +177,23 @@ def check_gaps(table: Table, *, filled: bool = False) -> None:
     )
 
 
+def check_empty(table: Table) -> None:
+    """Raise InputError if a column has no cell at all, which nothing can be made of."""
+    empty = [name for name, count in table.missing.items() if count == len(table)]
+    if not empty:
+        return
+    key, way_out = ("target", "choose another column") if empty[-1] == table.target else ("features", "leave it out")
+    where = f"of {path_shown(table.path)} " if table.path else ""
+    raise InputError(f"{key}: the column {shown(empty[-1])} {where}has missing cells alone; {way_out}")
+
+
 def split_table(table: Table, division: Division, *, scale: Scale, missing: Missing) -> tuple[Split, Preparation]:
     """Divide rows, learn from the training rows how all are prepared, and scale them.
 
     Raises:
         InputError: what is missing cannot be filled, a category is none of the training rows', or there are too few.
     """
+    check_empty(table)
     if missing is Missing.drop:
         table = table.whole()
         if not len(table):

@@ -7,7 +7,7 @@ import io
 import stat
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import IO, cast
@@ -109,10 +109,30 @@ def bounded(file: io.TextIOWrapper, path: Path) -> Iterator[str]:
     while line := file.readline(LONGEST_LINE):
         size += len(line)
         if size > LARGEST_FILE or len(line) == LONGEST_LINE:
-            what = f"a line of more than {LONGEST_LINE:,} characters" if size <= LARGEST_FILE else "more, unpacked,"
-            most = "is too long" if size <= LARGEST_FILE else f"than {LARGEST_FILE / 2**30:.2f} GiB"
-            raise InputError(f"path: {shown(path)} has {what} {most}; leave out columns or rows")
+            if size <= LARGEST_FILE:
+                raise InputError(
+                    f"path: {shown(path)} has a line of more than {LONGEST_LINE:,} characters; leave out columns"
+                )
+            raise too_much(path)
         yield line
+
+
+def check_unpacked(path: Path) -> None:
+    """Raise InputError if a packed file unpacks to more than can be read: at once, which to read it would take long."""
+    with binary(path) as file, suppress(OSError, EOFError, zlib.error):  # The reader names what is damaged.
+        if not isinstance(file, gzip.GzipFile):
+            return
+        size = 0
+        while block := file.read(2**20):
+            size += len(block)
+            if size > LARGEST_FILE:
+                raise too_much(path)
+
+
+def too_much(path: Path) -> InputError:
+    """Return what to say of a packed file that holds more than can be read."""
+    most = f"{LARGEST_FILE / 2**30:.2f} GiB"
+    return InputError(f"path: {shown(path)} has more, unpacked, than {most}; leave out columns or rows")
 
 
 def non_empty(lines: Iterable[str], path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:

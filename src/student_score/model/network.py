@@ -116,7 +116,7 @@ def initialise(initialisation: Initialisation, *, n_features: int, hidden_size: 
         if (n_features, hidden_size) != (ARTICLE_START.n_features, ARTICLE_START.hidden_size):
             raise InputError(
                 "initialisation=article has 2 features and 2 hidden units, but this network has "
-                f"{n_features} and {hidden_size}; use initialisation=he or glorot"
+                f"{n_features} and {hidden_size}; he or glorot fit any"
             )
         return ARTICLE_START
     rng = np.random.default_rng(seed)

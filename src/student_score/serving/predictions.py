@@ -30,6 +30,11 @@ class Source:
     weights: Mapping[str, Any]
 
     @property
+    def rows(self) -> int:
+        """How many rows it was trained on."""
+        return len(self.run.trajectory().predictions)
+
+    @property
     def target(self) -> str:
         """What is predicted."""
         return self.config.dataset.target
