@@ -21,7 +21,7 @@ LEVELS = (
     ("training", "stability"),
     ("config", "tracking", "estimator"),
     ("runs",),
-    ("sweeps", "studies", "serving"),
+    ("sweeps", "studies", "serving", "maps"),
     ("commands",),
 )
 """Rooms, lowest first; a room imports only from levels below its own."""
