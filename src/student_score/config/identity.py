@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass
 from enum import Enum
 from functools import cache
 from typing import Any
@@ -18,11 +18,11 @@ def plain(config: Any) -> dict[str, Any]:
 
 def plain_value(item: Any) -> Any:
     """Return one value of the configuration, or the dictionary of a group."""
+    if item is None or isinstance(item, str | float | int):  # Most are; the other questions take longer.
+        return item
     if isinstance(item, list):
         return [plain_value(part) for part in item]
-    if isinstance(item, Enum):
-        return item.name
-    return plain(item) if is_dataclass(item) else item
+    return item.name if isinstance(item, Enum) else plain(item)
 
 
 def flattened(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -175,9 +175,10 @@ class Config:
 
     def __post_init__(self) -> None:
         require(self.print_every >= 1, f"print_every={self.print_every}", "it must be at least 1")
-        known = known_studies()
-        said = f"study={cut(str(self.study), LONGEST_SHOWN)}"
-        require(self.study is None or self.study in known, said, f"it can be {', '.join(known)}")
+        if self.study is not None:  # Looked for on the disk, which a sweep of thousands should not do for each job.
+            known = known_studies()
+            said = f"study={cut(str(self.study), LONGEST_SHOWN)}"
+            require(self.study in known, said, f"it can be {', '.join(known)}")
 
 
 def complete(config: Config) -> Config:
