@@ -58,6 +58,15 @@ def test_a_sweep_keeps_the_models_of_its_best_run(in_process, store):
     assert parent.tags["best.model"] == f"runs:/{best}/network"
     assert models(store) == {(best, "network"), (best, "linear")}
     assert parent.status == "FINISHED"
+    assert "The model is the best run's" not in done.out
+
+
+@pytest.mark.slow
+def test_a_sweep_says_on_how_many_rows_its_model_was_trained(in_process):
+    """Where rows were held out, it did not see them all."""
+    done = in_process("-m", "tracking.log_model=true", "training.epochs=5", "dataset.test_fraction=0.3", RATES)
+    assert done.code == 0, done.err
+    assert "The model is the best run's, trained on 2 of 3 rows; the others chose it or tested it.\n" in done.out
 
 
 @pytest.mark.slow

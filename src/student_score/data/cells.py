@@ -79,7 +79,7 @@ class Faults:
     def add_cell(self, place: str, name: str, cell: str) -> None:
         """Note a cell that is no number; `place` is its line or row."""
         text = cut(repr(cell[: LONGEST_CELL + 1]), LONGEST_CELL)
-        self.add(f"{place}, column {column(name)}: {text} is not a finite number", where=name)
+        self.add(f"{place}, column {heading(name)}: {text} is not a finite number", where=name)
         seen = self.values.setdefault(name, {})
         if len(seen) <= MOST_CATEGORIES:
             seen.setdefault(cell[: LONGEST_CELL + 1])
@@ -88,7 +88,7 @@ class Faults:
         """Return them in words, of which there is an end: of many, what their columns seem to be comes first."""
         columns = [name for name, _ in self.counts.most_common(LISTED_COLUMNS)]
         said = " ".join(f"{self.seeming(name)}." for name in columns if name in self.values)
-        counts = listing([f"{column(name)} {self.counts[name]:,}" for name in columns], len(self.counts))
+        counts = listing([f"{heading(name)} {self.counts[name]:,}" for name in columns], len(self.counts))
         room = LONGEST_MESSAGE - len(said) - len(counts) - 400  # A path takes 300.
         listed = [self.listed[0]]
         for sentence in self.listed[1:]:
@@ -105,15 +105,15 @@ class Faults:
         values = list(self.values[name])
         for kind, pattern, way_out in SEEMS:
             if all(pattern.fullmatch(value) for value in values):
-                return f"{column(name)!r} has {kind}: {self.first(name)}; {way_out}"
+                return f"{heading(name)!r} has {kind}: {self.first(name)}; {way_out}"
         if self.counts[name] < self.rows / 2:
-            return f"{column(name)!r} has words among its numbers: {self.first(name)}; correct the cells or empty them"
+            return f"{heading(name)!r} has words among its numbers: {self.first(name)}; correct the cells or empty them"
         if name == self.target:
-            return f"{column(name)!r} is text: {self.first(name)}; the target has to be numbers"
+            return f"{heading(name)!r} is text: {self.first(name)}; the target has to be numbers"
         if len(values) > MOST_CATEGORIES:
-            return f"{column(name)!r} is text, more than {MOST_CATEGORIES} different: {self.first(name)}; leave it out"
+            return f"{heading(name)!r} is text, more than {MOST_CATEGORIES} different: {self.first(name)}; leave it out"
         way_out = in_shell("dataset.categorical", [name])
-        return f"{column(name)!r} is text: {self.first(name)}; {way_out} makes indicators of it"
+        return f"{heading(name)!r} is text: {self.first(name)}; {way_out} makes indicators of it"
 
     def first(self, name: str) -> str:
         """Return the first different values of a column for a message."""
@@ -122,14 +122,14 @@ class Faults:
         return ", ".join(texts) + (", ..." if len(values) > LISTED_VALUES else "")
 
 
-def column(name: str) -> str:
+def heading(name: str) -> str:
     """Return a column's name for a message."""
     return cut(visible(name), LONGEST_CELL)
 
 
 def in_shell(key: str, names: Sequence[str]) -> str:
     """Return an override that sets a list of columns, as a shell takes it."""
-    listed = ",".join(name if is_plain(name) else f'"{escaped(column(name))}"' for name in names)
+    listed = ",".join(name if is_plain(name) else f'"{escaped(heading(name))}"' for name in names)
     return shlex.quote(f"{key}=[{listed}]") if '"' in listed else f"{key}=[{listed}]"
 
 

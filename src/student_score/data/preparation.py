@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from student_score.arrays import Floats
+from student_score.data.cells import heading
 from student_score.errors import InputError
-from student_score.masking import cut, visible
+from student_score.masking import cut
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,8 +99,8 @@ class Preparation:
         for name, known in self.categories.items():
             if unseen := sorted(set(frame[name]) - set(known)):
                 raise InputError(
-                    f"categorical: the column {shown(name)} has {listed(unseen)}, which no training row has; they have "
-                    f"{listed(known)}: write it as one of them, or leave its rows out"
+                    f"categorical: the column {heading(name)} has {listed(unseen)}, which no training row has; they "
+                    f"have {listed(known)}: write it as one of them, or leave its rows out"
                 )
         indicators = self.encoder.transform(frame[[*self.categories]].to_numpy(dtype=object))
         made = [*numeric, *(label for name, known in self.categories.items() for label in labels(name, known))]
@@ -116,12 +117,12 @@ def order(made: Sequence[str], names: Sequence[str]) -> list[int]:
 def check_mean(name: str, numbers: Floats) -> None:
     """Raise InputError unless the numbers of a column, (n,), have a finite mean."""
     if not len(numbers):
-        raise InputError(f"missing=mean: no training row has a number in the column {shown(name)}")
+        raise InputError(f"missing=mean: no training row has a number in the column {heading(name)}")
     with np.errstate(all="ignore"):  # What is too large gets a sentence.
         finite = np.isfinite(np.sum(numbers))
     if not finite:
         raise InputError(
-            f"missing=mean: numbers of the column {shown(name)} reach {np.abs(numbers).max():.3g}, too large for a "
+            f"missing=mean: numbers of the column {heading(name)} reach {np.abs(numbers).max():.3g}, too large for a "
             "mean; correct or leave out what is no measurement"
         )
 
@@ -129,11 +130,6 @@ def check_mean(name: str, numbers: Floats) -> None:
 def labels(name: str, categories: Sequence[str]) -> list[str]:
     """Return the names of the features that are made of a column; two categories make one, that of the second."""
     return [f"{name}={category}" for category in (categories[1:] if len(categories) == 2 else categories)]
-
-
-def shown(name: str) -> str:
-    """Return a column's name for a message."""
-    return cut(visible(name), LONGEST_CATEGORY)
 
 
 def listed(categories: Sequence[str]) -> str:

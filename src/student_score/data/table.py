@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from student_score.arrays import Floats
-from student_score.data.cells import MOST_CATEGORIES
+from student_score.data.cells import MOST_CATEGORIES, heading
 from student_score.data.division import Division, Indices
-from student_score.data.preparation import Missing, Preparation, shown
+from student_score.data.preparation import Missing, Preparation
 from student_score.data.rows import Rows, Scale, Split, split_parts
-from student_score.data.text_file import shown as path_shown
+from student_score.data.text_file import shown
 from student_score.errors import InputError
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Table:
         for name in categorical:
             if (count := len({*columns[name]} - {""})) > MOST_CATEGORIES:
                 raise InputError(
-                    f"categorical: the column {shown(name)} has {count:,} categories, of which each would be a "
+                    f"categorical: the column {heading(name)} has {count:,} categories, of which each would be a "
                     f"feature; at most {MOST_CATEGORIES} can be, so leave it out or group them"
                 )
         frame = pd.DataFrame(
@@ -94,15 +94,15 @@ class Table:
     def noted(self, path: Path, dialect: Sequence[str]) -> "Table":
         """Return the table with its file, and a note on it where it is not all commas, points and whole rows."""
         parts = [*dialect, f"{len(self):,} rows"]
-        if gaps := [f"{shown(column)} {count:,}" for column, count in self.missing.items()]:
+        if gaps := [f"{heading(column)} {count:,}" for column, count in self.missing.items()]:
             parts.append(f"missing cells: {', '.join(gaps[:LISTED_GAPS])}{' and more' if gaps[LISTED_GAPS:] else ''}")
         predicted = bool(np.isnan(self.targets).all())  # Of rows without a score nothing is learned.
         if (len(self) > 1 and not predicted) and (
             still := [name for name in self.frame if (self.frame[name] == self.frame[name].iloc[0]).all()]
         ):
-            listed = ", ".join(shown(str(name)) for name in still[:LISTED_GAPS])
+            listed = ", ".join(heading(str(name)) for name in still[:LISTED_GAPS])
             parts.append(f"columns that never vary, of which nothing can be learned: {listed}")
-        notes = (f"{shown(path.name)}: {'; '.join(parts)}",) if len(parts) > 1 else ()
+        notes = (f"{heading(path.name)}: {'; '.join(parts)}",) if len(parts) > 1 else ()
         return replace(self, path=path, notes=notes)
 
     @property
@@ -162,7 +162,7 @@ def check_gaps(table: Table, *, filled: bool = False) -> None:
     if not gaps:
         return
     said = [
-        f"{shown(name)} {count:,}" + (f" (the first in line {line})" if (line := table.first_gaps.get(name)) else "")
+        f"{heading(name)} {count:,}" + (f" (the first in line {line})" if (line := table.first_gaps.get(name)) else "")
         for name, count in list(gaps.items())[:LISTED_GAPS]
     ]
     more = f" and {len(gaps) - LISTED_GAPS} more columns" if len(gaps) > LISTED_GAPS else ""
@@ -172,7 +172,7 @@ def check_gaps(table: Table, *, filled: bool = False) -> None:
     raise InputError(
         f"missing={'mean' if filled else 'error'}: "
         + ("no mean can stand for a score or a category, and " if filled else "")
-        + (f"in {path_shown(table.path)} " if table.path else "")
+        + (f"in {shown(table.path)} " if table.path else "")
         + f"cells are missing: {', '.join(said)}{more}; {drop}{mean}"
     )
 
@@ -183,8 +183,8 @@ def check_empty(table: Table) -> None:
     if not empty:
         return
     key, way_out = ("target", "choose another column") if empty[-1] == table.target else ("features", "leave it out")
-    where = f"of {path_shown(table.path)} " if table.path else ""
-    raise InputError(f"{key}: the column {shown(empty[-1])} {where}has missing cells alone; {way_out}")
+    where = f"of {shown(table.path)} " if table.path else ""
+    raise InputError(f"{key}: the column {heading(empty[-1])} {where}has missing cells alone; {way_out}")
 
 
 def split_table(table: Table, division: Division, *, scale: Scale, missing: Missing) -> tuple[Split, Preparation]:
