@@ -272,6 +272,8 @@ def test_a_file_without_scores_is_read(tmp_path):
 ODD = {
     "UTF-16": (PLAIN.encode("utf-16"), "is UTF-16 text; save it as UTF-8"),
     "Latin-1": (PLAIN.replace("Yes", "Où").encode("latin-1"), "byte 32 cannot be decoded; it is 0xf9, in Latin-1 'ù'"),
+    "an Excel workbook": (b"PK\x03\x04\x14\x00\x06\x00", "is an Excel workbook, or a zip archive; save the sheet as"),
+    "an old Excel workbook": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "is an Excel workbook, or a zip archive; save"),
     "half a gzip file": (gzip.compress(PLAIN.encode() * 9)[:-12], "is a damaged gzip file: "),
     "a broken Parquet file": (b"PAR1" + b"x" * 99, "is no readable Parquet file: "),
 }

@@ -37,7 +37,8 @@ KINDS = {
 """What a path may lead to that is no file; a pipe or a device would be waited for, or read without an end."""
 
 GZIP, PARQUET, UTF_16 = b"\x1f\x8b", b"PAR1", (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-"""The bytes with which such files begin."""
+WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+"""The bytes with which such files begin; workbooks are Excel's, new and old."""
 
 
 @contextmanager
@@ -58,6 +59,8 @@ def binary(path: Path) -> Iterator[IO[bytes]]:
     start = first_bytes(path)
     if start.startswith(UTF_16):
         raise InputError(f"{shown(path)} is UTF-16 text; save it as UTF-8")
+    if start.startswith(WORKBOOKS):
+        raise InputError(f"{shown(path)} is an Excel workbook, or a zip archive; save the sheet as a CSV file in UTF-8")
     try:
         file: IO[bytes] = path.open("rb")
     except OSError as error:
